@@ -1,0 +1,1 @@
+"""Settings, log format and the templates of the daemons' configuration files."""

@@ -1,0 +1,194 @@
+"""Every setting: from SLIPWAY_* variables, *_FILE, a secrets directory, `slipway.env`, and what `up` chose."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+PREFIX = "SLIPWAY_"
+
+
+class Web(BaseModel):
+    """The web process: hooks, API and pages."""
+
+    host: str = "127.0.0.1"
+    port: int = 8070
+    threads: int = 32
+    public_url: str | None = None
+    hosts: tuple[str, ...] = ()
+    token: SecretStr | None = None
+
+
+class Proxy(BaseModel):
+    """HAProxy, which leads requests to containers by name."""
+
+    address: str = "127.0.0.1"
+    http_port: int = 8080
+
+
+class Dns(BaseModel):
+    """dnsmasq, which answers for the names of the domain."""
+
+    host: str = "127.0.0.1"
+    port: int = 10053
+
+
+class Registry(BaseModel):
+    """The image registry: our own on `port`, or another by `url` such as `registry.example.com:5000`."""
+
+    url: str | None = None
+    port: int = 5100
+
+
+class Slack(BaseModel):
+    """Slack; without a bot token the recorder keeps what would have been said."""
+
+    bot_token: SecretStr | None = None
+    signing_secret: SecretStr | None = None
+    api_url: str = "https://slack.com/api/"
+    channel: str = "#deploys"
+
+
+class Docker(BaseModel):
+    """The container engine, and the range its networks are cut from."""
+
+    host: str = Field(default_factory=lambda: os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    networks: str = "10.213.0.0/16"
+
+
+class Build(BaseModel):
+    """How images are built. Times in seconds."""
+
+    builder: Literal["auto", "buildkit", "classic"] = "auto"
+    timeout: float = 1200
+    silence: float = 300
+
+
+class Limits(BaseModel):
+    """What anything may use at most. Sizes in bytes, times in seconds."""
+
+    body: int = 25 * 1024**2
+    transcript: int = 16 * 1024**2
+    test_timeout: float = 900
+    test_silence: float = 300
+    memory: int = 2 * 1024**3
+
+
+class Settings(BaseSettings):
+    """All of it; `config/reference.env` names every variable."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore")
+
+    home: Path = ROOT / "var"
+    database_url: str = ""
+    redis_url: str = ""
+    domain: str = "slipway.test"
+    workers: int = 2
+    log_format: Literal["auto", "json", "pretty"] = "auto"
+    web: Web = Web()
+    proxy: Proxy = Proxy()
+    dns: Dns = Dns()
+    registry: Registry = Registry()
+    slack: Slack = Slack()
+    docker: Docker = Field(default_factory=Docker)
+    build: Build = Build()
+    limits: Limits = Limits()
+
+    def model_post_init(self, _context: object) -> None:
+        """Fill in what follows from the home."""
+        self.home = self.home.resolve()
+        self.database_url = self.database_url or f"sqlite:///{self.home / 'slipway.db'}"
+        self.redis_url = self.redis_url or f"unix://{self.run / 'redis.sock'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, variables, *_FILE and secrets directory, slipway.env, the ports of `up`."""
+        return (init_settings, env_settings, FileSource(settings_cls), HomeSource(settings_cls))
+
+    @property
+    def home_id(self) -> str:
+        """Eight hex digits that tell this home's containers and networks from another's."""
+        return hashlib.sha256(str(self.home).encode()).hexdigest()[:8]
+
+    @property
+    def run(self) -> Path:
+        """Where sockets and pid files are."""
+        return self.home / "run"
+
+    @property
+    def domains(self) -> tuple[str, str]:
+        """The served zone, and the one browsers send to this machine without asking anybody."""
+        return self.domain, f"{self.domain.split('.')[0]}.localhost"
+
+    @property
+    def registry_address(self) -> str:
+        """The registry as image names carry it, without a scheme."""
+        url = self.registry.url or f"localhost:{self.registry.port}"
+        return url.removeprefix("http://").removeprefix("https://").rstrip("/")
+
+    @property
+    def web_url(self) -> str:
+        """Where people and programs reach the web process."""
+        return (self.web.public_url or f"http://{self.web.host}:{self.web.port}").rstrip("/")
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """Values from files: `SLIPWAY_X_FILE=/path`, /run/secrets/SLIPWAY_X, $CREDENTIALS_DIRECTORY/SLIPWAY_X."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: all values come at once from `__call__`."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the files hold, nested as the settings are."""
+        found: dict[str, Any] = {}
+        for folder in (Path("/run/secrets"), Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"))):
+            for path in sorted(folder.glob(f"{PREFIX}*")) if folder.is_dir() else ():
+                _put(found, path.name, path.read_text().strip())
+        for name, value in os.environ.items():
+            if name.startswith(PREFIX) and name.endswith("_FILE"):
+                _put(found, name.removesuffix("_FILE"), Path(value).read_text().strip())
+        return found
+
+
+class HomeSource(PydanticBaseSettingsSource):
+    """Values the home keeps: `slipway.env`, a line a variable, and `run/ports.json`, the ports that `up` chose."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: all values come at once from `__call__`."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return what the home keeps, nested as the settings are."""
+        home = Path(self.current_state.get("home") or ROOT / "var")
+        found: dict[str, Any] = {}
+        ports = home / "run" / "ports.json"
+        if ports.is_file():
+            found.update(json.loads(ports.read_text()))
+        env = home / "slipway.env"
+        for line in env.read_text().splitlines() if env.is_file() else ():
+            name, equals, value = line.strip().partition("=")
+            if equals and name.startswith(PREFIX):
+                _put(found, name.strip(), value.strip().strip("\"'"))
+        return found
+
+
+def _put(found: dict[str, Any], name: str, value: str) -> None:
+    """Set SLIPWAY_A__B in a nested dictionary."""
+    *path, last = name.removeprefix(PREFIX).lower().split("__")
+    for step in path:
+        found = found.setdefault(step, {})
+    found[last] = value

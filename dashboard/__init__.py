@@ -1,0 +1,1 @@
+"""Pages and JSON that read the state of everything."""

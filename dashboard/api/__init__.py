@@ -1,0 +1,1 @@
+"""JSON for programs: the shapes that `docs/reference/api.md` names."""

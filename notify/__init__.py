@@ -1,0 +1,1 @@
+"""What people are told: pure messages and the transports that carry them."""

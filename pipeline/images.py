@@ -1,0 +1,79 @@
+"""Images: their names, tags and labels, and what a build needs to know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.names import slug
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageSpec:
+    """One image to build: the Dockerfile is looked for inside the context, which is a path inside the commit."""
+
+    name: str
+    revision: str
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    target: str = ""
+    args: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created: datetime
+
+    @property
+    def reference(self) -> str:
+        """The immutable reference: name and 40-hex revision."""
+        return f"{self.name}:{self.revision}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Image:
+    """An image that was built and pushed; `digest` is what is deployed."""
+
+    service: str
+    name: str
+    revision: str
+    digest: str
+    size: int = 0
+
+    @property
+    def tag(self) -> str:
+        """The reference people read."""
+        return f"{self.name}:{self.revision}"
+
+    @property
+    def reference(self) -> str:
+        """The reference that can never mean another image."""
+        return f"{self.name}@{self.digest}"
+
+
+def image_name(registry: str, project: str, service: str) -> str:
+    """Return the repository that a service's images live in."""
+    return f"{registry}/{project}/{service}"
+
+
+def moving_tags(*, branch: str | None, tag: str | None, default_branch: str) -> tuple[str, ...]:
+    """Return the tags that move to the newest image of a branch or git tag."""
+    if tag is not None:
+        return (slug(tag),)
+    if branch is None:
+        return ()
+    return (slug(branch), "latest") if branch == default_branch else (slug(branch),)
+
+
+def image_labels(
+    *, home: str, project: str, service: str, revision: str, run: str, source: str, created: datetime, version: str
+) -> dict[str, str]:
+    """Return the OCI and Slipway labels of an image (https://github.com/opencontainers/image-spec annotations)."""
+    return {
+        "org.opencontainers.image.revision": revision,
+        "org.opencontainers.image.source": source,
+        "org.opencontainers.image.created": created.isoformat(),
+        "org.opencontainers.image.version": version,
+        "org.opencontainers.image.title": f"{project}/{service}",
+        "dev.slipway.home": home,
+        "dev.slipway.project": project,
+        "dev.slipway.service": service,
+        "dev.slipway.revision": revision,
+        "dev.slipway.run": run,
+    }

@@ -1,0 +1,166 @@
+"""What Slipway needs of the outside, in its own words; `runtime/` and `notify/` answer, tests may answer otherwise."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+from pipeline.containers import ContainerSpec, ContainerState, Limits
+from pipeline.images import ImageSpec
+from pipeline.routes import Routes
+
+Line = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """What git says of a commit."""
+
+    revision: str
+    author: str
+    email: str
+    message: str
+    committed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFacts:
+    """What an image says of itself: its lowest exposed TCP port, if it exposes one, and its size in bytes."""
+
+    id: str
+    port: int | None
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChatMessage:
+    """A message as it is drawn: plain text for search and screen readers, and Slack's blocks."""
+
+    channel: str
+    text: str
+    blocks: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    thread_ts: str | None = None
+
+
+class Source(Protocol):
+    """A project's repository, mirrored."""
+
+    def fetch(self, project: str, url: str, ref: str, revision: str) -> None:
+        """Bring `ref` into the mirror. Raises StageFailed if the ref is gone or no longer holds the revision."""
+
+    def commit(self, project: str, revision: str) -> Commit:
+        """Return what git says of a commit."""
+
+    def read(self, project: str, revision: str, path: str) -> bytes | None:
+        """Return a regular file of the commit, or None. Raises StageFailed for a symbolic link or a huge file."""
+
+    def archive(self, project: str, revision: str, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a tar stream of the commit's tree under `path`; `.` is all of it."""
+
+
+class Engine(Protocol):
+    """A container engine. Everything made carries this home's label; nothing else is ever touched."""
+
+    def builder(self) -> str:
+        """Return `buildkit` or `classic`: what builds here will use."""
+
+    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits) -> str:
+        """Build and tag an image, give each line of output to `line`, return its id. Raises StageFailed."""
+
+    def push(self, reference: str, line: Line) -> str:
+        """Push a tagged image and return the digest the registry knows it by."""
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image another reference."""
+
+    def image(self, reference: str) -> ImageFacts | None:
+        """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it."""
+
+    def start(self, spec: ContainerSpec) -> ContainerState:
+        """Start a container, or adopt the one of that name that is there. Raises StageFailed if it cannot start."""
+
+    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
+        """Run a container to its end, stream its output, return its exit code; it is removed whatever happens."""
+
+    def look(self, name: str) -> ContainerState | None:
+        """Return a container as it is, or None."""
+
+    def tail(self, name: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines a container has written; none if it is not there."""
+
+    def remove(self, name: str, *, grace: int) -> None:
+        """Stop a container, waiting `grace` seconds before the kill, and remove it; not being there is fine."""
+
+    def network(self, name: str, labels: Mapping[str, str]) -> str:
+        """Return the network of that name, making it on a small free subnet if need be."""
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[ContainerState, ...]:
+        """Return the containers of this home that carry these labels too, running or not."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; not being there is fine."""
+
+
+class Registry(Protocol):
+    """Where images are kept."""
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        """Return the digest of a tag or of itself, or None if the registry does not have it."""
+
+
+class Proxy(Protocol):
+    """What sends requests to containers by name."""
+
+    def apply(self, read: Callable[[], Routes]) -> None:
+        """Make the proxy's file and its running state what `read` returns, asked once nobody else is applying."""
+
+    def sessions(self, route: int, server: str) -> int:
+        """Return how many requests a server is still answering; 0 if it is not known."""
+
+
+class Names(Protocol):
+    """What answers for names."""
+
+    def apply(self, routes: Routes) -> None:
+        """Publish the names of these routes and no others."""
+
+
+class Probe(Protocol):
+    """One look at a container from outside."""
+
+    def __call__(self, address: str, port: int, path: str | None, timeout: float) -> str | None:
+        """Return None if it answers well, else a sentence about what it answered instead."""
+
+
+class Chat(Protocol):
+    """Where people read and are answered."""
+
+    def post(self, message: ChatMessage) -> str:
+        """Post a message and return its timestamp, by which it is known."""
+
+    def update(self, ts: str, message: ChatMessage) -> str:
+        """Redraw a message and return its timestamp, a new one if it had to be posted anew."""
+
+    def reply(self, url: str, message: ChatMessage) -> None:
+        """Answer a command privately at the address that came with it; no address, no answer."""
+
+
+class Transcript(Protocol):
+    """What one stage has written."""
+
+    def write(self, line: str) -> None:
+        """Append one line."""
+
+    def close(self) -> None:
+        """Say that no more will come."""
+
+
+class Transcripts(Protocol):
+    """Where transcripts are kept."""
+
+    def open(self, run: int, stage: str, attempt: int) -> Transcript:
+        """Open a stage's transcript for another attempt, after what the attempts before it wrote."""
+
+    def tail(self, run: int, stage: str, lines: int) -> tuple[str, ...]:
+        """Return the last lines of a stage's transcript."""

@@ -1,0 +1,59 @@
+"""What a delivery means, in our words."""
+
+import re
+from dataclasses import dataclass
+
+SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+HEADS = "refs/heads/"
+TAGS = "refs/tags/"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Push:
+    """One ref moved to `after`; the words about it are the sender's, only `ref` and `after` are acted upon."""
+
+    ref: str
+    before: str
+    after: str
+    message: str = ""
+    author: str = ""
+    repository: str = ""
+
+    @property
+    def branch(self) -> str | None:
+        """The branch's name, or None for a tag."""
+        return self.ref.removeprefix(HEADS) if self.ref.startswith(HEADS) else None
+
+    @property
+    def tag(self) -> str | None:
+        """The tag's name, or None for a branch."""
+        return self.ref.removeprefix(TAGS) if self.ref.startswith(TAGS) else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ping:
+    """The forge asks whether anybody is there."""
+
+    repository: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ignored:
+    """Nothing to do, with a stable code and a sentence that says why."""
+
+    code: str
+    sentence: str
+    repository: str = ""
+
+
+Event = Push | Ping | Ignored
+
+
+def is_sha(text: str) -> bool:
+    """Tell whether `text` is a whole object name, SHA-1 or SHA-256, in lower-case hex."""
+    return SHA.fullmatch(text) is not None
+
+
+def is_zero(sha: str) -> bool:
+    """Tell whether `sha` is the all-zero name that git uses for a ref that is not there."""
+    return is_sha(sha) and not sha.strip("0")

@@ -1,0 +1,42 @@
+"""One box of a run's graph."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.outcome import Outcome, State
+
+
+class Kind(StrEnum):
+    """What a stage does. `source` fetches the commit and reads its configuration, before the file's own stages."""
+
+    SOURCE = "source"
+    BUILD = "build"
+    TEST = "test"
+    DEPLOY = "deploy"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """A stage of a run as it stands; `needs` are the names of the stages that must have passed before."""
+
+    id: int
+    name: str
+    kind: Kind
+    state: State
+    needs: tuple[str, ...] = ()
+    sentence: str = ""
+
+    @property
+    def lets_others_start(self) -> bool:
+        """Tell whether the stages that need this one may start."""
+        return self.state in {State.PASSED, State.SKIPPED}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedStage:
+    """A stage to be: what the plan says before anything has run."""
+
+    name: str
+    kind: Kind
+    needs: tuple[str, ...] = ()
+    outcome: Outcome | None = None

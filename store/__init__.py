@@ -1,0 +1,1 @@
+"""What Slipway knows, in SQL: the truth that survives every process."""

@@ -1,0 +1,290 @@
+"""The tables. Times that people read are aware UTC; times that leases compare are the database's seconds."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC time; SQLite forgets the zone, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Refuse naive times, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Return an aware time whatever the database kept."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Table(DeclarativeBase):
+    """What every table shares: how Python types become columns."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own declaration
+        str: Text(),
+        datetime: UtcTime(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+        bytes: LargeBinary(),
+    }
+
+
+class ProjectRow(Table):
+    """One repository."""
+
+    __tablename__ = "project"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    url: Mapped[str]
+    forge: Mapped[str]
+    secret: Mapped[str]
+    default_branch: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class DeliveryRow(Table):
+    """One webhook as it was received, and what was decided about it."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (UniqueConstraint("project_id", "key"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
+    forge: Mapped[str]
+    key: Mapped[str]
+    event: Mapped[str]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes]
+    verdict: Mapped[str]
+    code: Mapped[str]
+    detail: Mapped[str]
+    received_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class RunRow(Table):
+    """One push through the stages. `key` makes the same (ref, revision) from two doors one run."""
+
+    __tablename__ = "run"
+    __table_args__ = (UniqueConstraint("project_id", "key"), Index("ix_run_project_state", "project_id", "state"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    delivery_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"), index=True)
+    key: Mapped[str]
+    ref: Mapped[str]
+    revision: Mapped[str] = mapped_column(index=True)
+    before: Mapped[str]
+    message: Mapped[str]
+    author: Mapped[str]
+    trigger: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str]
+    code: Mapped[str]
+    config: Mapped[dict[str, Any] | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class StageRow(Table):
+    """One box of a run's graph. `spec` is what its kind needs to know, as the configuration said it."""
+
+    __tablename__ = "stage"
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    position: Mapped[int]
+    name: Mapped[str]
+    kind: Mapped[str]
+    needs: Mapped[list[Any]]
+    spec: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    reason: Mapped[str]
+    code: Mapped[str]
+    tail: Mapped[list[Any]]
+    attempt: Mapped[int] = mapped_column(default=0)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+
+
+class JobRow(Table):
+    """Work to be done: at once the outbox (unsent rows) and the lease (owner, fence, until).
+
+    Redis only ever carries the id. `fence` grows with every claim; whoever writes with an older one is refused.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (UniqueConstraint("kind", "ref_id"), Index("ix_job_due", "state", "not_before"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    ref_id: Mapped[int]
+    queue: Mapped[str]
+    state: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str] = mapped_column(default="")
+    not_before: Mapped[float] = mapped_column(default=0.0)
+    sent_at: Mapped[float | None]
+    lease_until: Mapped[float | None]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class ImageRow(Table):
+    """The one image of a service's commit."""
+
+    __tablename__ = "image"
+    __table_args__ = (UniqueConstraint("project_id", "service", "revision"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    service: Mapped[str]
+    revision: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str]
+    digest: Mapped[str]
+    size: Mapped[int]
+    port: Mapped[int | None]
+    builder: Mapped[str]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    tested: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]
+
+
+class EnvironmentRow(Table):
+    """A project's place in an environment: what is live there, who is at work on it, whether it is pinned."""
+
+    __tablename__ = "environment"
+    __table_args__ = (UniqueConstraint("project_id", "name"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    name: Mapped[str]
+    position: Mapped[int]
+    live_deployment_id: Mapped[int | None]
+    holder_job_id: Mapped[int | None]
+    pinned_by: Mapped[str] = mapped_column(default="")
+    pin_reason: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+
+
+class DeploymentRow(Table):
+    """One move of an environment from one set of images to another. `releases` are pipeline Release values."""
+
+    __tablename__ = "deployment"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"), index=True)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"), index=True)
+    stage_id: Mapped[int | None] = mapped_column(ForeignKey("stage.id"), unique=True)
+    restores_id: Mapped[int | None]
+    from_id: Mapped[int | None]
+    cause: Mapped[str]
+    actor: Mapped[str]
+    strategy: Mapped[str]
+    releases: Mapped[list[Any]]
+    state: Mapped[str]
+    reason: Mapped[str]
+    code: Mapped[str]
+    steps: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class InstanceRow(Table):
+    """One container of a deployment; its id is its name on the engine and in the proxy."""
+
+    __tablename__ = "instance"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    deployment_id: Mapped[int] = mapped_column(ForeignKey("deployment.id"), index=True)
+    route_id: Mapped[int] = mapped_column(ForeignKey("route.id"), index=True)
+    service: Mapped[str]
+    address: Mapped[str]
+    port: Mapped[int]
+    state: Mapped[str] = mapped_column(index=True)
+    drain_until: Mapped[float | None]
+    created_at: Mapped[datetime]
+
+
+class RouteRow(Table):
+    """A service in an environment: the names that lead to it. Its id is the proxy's backend."""
+
+    __tablename__ = "route"
+    __table_args__ = (UniqueConstraint("environment_id", "service"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    environment_id: Mapped[int] = mapped_column(ForeignKey("environment.id"))
+    service: Mapped[str]
+    hosts: Mapped[list[Any]]
+
+
+class MessageRow(Table):
+    """A live message: one per run or per deployment asked for, redrawn until `drawn` has caught up with `version`."""
+
+    __tablename__ = "message"
+    __table_args__ = (UniqueConstraint("kind", "ref_id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    ref_id: Mapped[int]
+    channel: Mapped[str]
+    ts: Mapped[str] = mapped_column(default="")
+    version: Mapped[int] = mapped_column(default=1)
+    drawn: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(default="")
+
+
+class RecordedRow(Table):
+    """What the recorder keeps in place of Slack."""
+
+    __tablename__ = "recorded"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    channel: Mapped[str]
+    ts: Mapped[str] = mapped_column(unique=True)
+    thread_ts: Mapped[str | None]
+    text: Mapped[str]
+    blocks: Mapped[list[Any]]
+    edits: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class CommandRow(Table):
+    """A line somebody spoke to Slipway, and the answer. `key` makes Slack's second try the same command."""
+
+    __tablename__ = "command"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    source: Mapped[str]
+    person: Mapped[str]
+    channel: Mapped[str]
+    line: Mapped[str]
+    response_url: Mapped[str]
+    reply: Mapped[dict[str, Any] | None]
+    received_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+
+
+class PersonRow(Table):
+    """Somebody who has acted."""
+
+    __tablename__ = "person"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+
+
+class LeaseRow(Table):
+    """A thing only one process may do at a time."""
+
+    __tablename__ = "lease"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    fence: Mapped[int]
+    until: Mapped[float]

@@ -1,0 +1,101 @@
+"""The database: one engine a process, transactions that do what they say on SQLite and PostgreSQL alike."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Float, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import FunctionElement
+
+from pipeline.errors import Unavailable
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """Transactions on one database; `on_commit` is called after each that may have left work for others."""
+
+    def __init__(self, url: str, on_commit: Callable[[], None] = lambda: None) -> None:
+        self.engine = make_engine(url)
+        self._on_commit = on_commit
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """Run one transaction that may write; committed on leaving, rolled back on an error."""
+        with self._session() as session, session.begin():
+            yield session
+        self._on_commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Run one transaction that only reads, and never waits for a writer."""
+        with self._session(reading=True) as session:
+            yield session
+
+    def dispose(self) -> None:
+        """Close every connection; a forked child calls this before it uses the database."""
+        self.engine.dispose(close=False)
+
+    @contextmanager
+    def _session(self, *, reading: bool = False) -> Iterator[Session]:
+        bind = self.engine.execution_options(slipway_reading=reading)
+        try:
+            with Session(bind, expire_on_commit=False) as session:
+                yield session
+        except OperationalError as fault:
+            raise Unavailable("the database does not answer", code="database_unavailable") from fault
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine; SQLite in WAL mode with full synchronisation and immediate transactions."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, pool_size=20, max_overflow=40)
+    if parsed.database and parsed.database != ":memory:":
+        path = Path(parsed.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    engine = create_engine(parsed, pool_size=20, max_overflow=40, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+class now(FunctionElement[float]):
+    """The database's own clock, in seconds since 1970; leases never compare two machines' clocks."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: ColumnElement[float], compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: ColumnElement[float], compiler: Any, **options: Any) -> str:
+    return "extract(epoch from clock_timestamp())::double precision"
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    # The driver must not begin transactions by itself: it would do so too late, and updates would be lost.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    reading = connection.get_execution_options().get("slipway_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
