@@ -1,7 +1,9 @@
 """One box of a run's graph."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from pipeline.outcome import Outcome, State
 
@@ -34,9 +36,10 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStage:
-    """A stage to be: what the plan says before anything has run."""
+    """A stage to be; `spec` is what its kind needs to know, as JSON, and `outcome` is there if it will not run."""
 
     name: str
     kind: Kind
     needs: tuple[str, ...] = ()
+    spec: Mapping[str, Any] = field(default_factory=dict)
     outcome: Outcome | None = None

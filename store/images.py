@@ -1,0 +1,76 @@
+"""Images: the one image of each service's commit."""
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pipeline.images import Image
+from store.schema import ImageRow
+
+
+def find(session: Session, project_id: int, service: str, revision: str) -> Image | None:
+    """Return the image of a service's commit, if it was built."""
+    row = _find(session, project_id, service, revision)
+    return _image(row) if row else None
+
+
+def record(
+    session: Session, project_id: int, image: Image, *, port: int | None, builder: str, run_id: int, at: datetime
+) -> Image:
+    """Keep an image; if the commit has one already, that one stays and is returned."""
+    known = _find(session, project_id, image.service, image.revision)
+    if known is not None:
+        return _image(known)
+    row = ImageRow(
+        project_id=project_id,
+        service=image.service,
+        revision=image.revision,
+        name=image.name,
+        digest=image.digest,
+        size=image.size,
+        port=port,
+        builder=builder,
+        run_id=run_id,
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return _image(row)
+
+
+def replace(session: Session, project_id: int, image: Image) -> None:
+    """Put a new digest in the place of one that the registry has lost."""
+    row = _find(session, project_id, image.service, image.revision)
+    if row is not None:
+        row.digest, row.size = image.digest, image.size
+
+
+def tested(session: Session, project_id: int, revision: str) -> None:
+    """Note that a commit's images have passed all the tests they have."""
+    these = (ImageRow.project_id == project_id) & (ImageRow.revision == revision)
+    session.execute(update(ImageRow).where(these).values(tested=True))
+
+
+def of_revision(session: Session, project_id: int, revision: str) -> tuple[Image, ...]:
+    """Return the images of a commit, by service."""
+    these = (ImageRow.project_id == project_id) & (ImageRow.revision == revision)
+    return tuple(_image(row) for row in session.scalars(select(ImageRow).where(these).order_by(ImageRow.service)))
+
+
+def port(session: Session, project_id: int, service: str, revision: str) -> int | None:
+    """Return the port that an image exposes, if it exposes one."""
+    row = _find(session, project_id, service, revision)
+    return row.port if row else None
+
+
+def _find(session: Session, project_id: int, service: str, revision: str) -> ImageRow | None:
+    return session.scalar(
+        select(ImageRow).where(
+            ImageRow.project_id == project_id, ImageRow.service == service, ImageRow.revision == revision
+        )
+    )
+
+
+def _image(row: ImageRow) -> Image:
+    return Image(service=row.service, name=row.name, revision=row.revision, digest=row.digest, size=row.size)

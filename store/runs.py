@@ -1,0 +1,212 @@
+"""Runs and their stages: made from pushes, moved only through `Run.advance`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pipeline.outcome import Outcome, State
+from pipeline.project import Project
+from pipeline.push import Push
+from pipeline.run import Run
+from pipeline.stage import Kind, PlannedStage, Stage
+from store import jobs
+from store.schema import RunRow, StageRow
+
+SOURCE = "source"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageWork:
+    """A stage and all its worker needs to know of the run around it."""
+
+    run_id: int
+    project_id: int
+    ref: str
+    revision: str
+    stage: Stage
+    spec: dict[str, Any]
+    config: dict[str, Any] | None
+    run_state: State
+    cancel_requested: bool
+    attempt: int
+
+    @property
+    def branch(self) -> str | None:
+        """The branch that was pushed, or None for a tag."""
+        return Push(ref=self.ref, before="", after=self.revision).branch
+
+    @property
+    def tag(self) -> str | None:
+        """The tag that was pushed, or None for a branch."""
+        return Push(ref=self.ref, before="", after=self.revision).tag
+
+
+def create(
+    session: Session,
+    project: Project,
+    push: Push,
+    *,
+    trigger: str,
+    at: datetime,
+    delivery_id: int | None = None,
+    reason: str = "",
+    again: str = "",
+) -> tuple[int, bool]:
+    """Return the run of this (ref, revision) and whether it was made now, its first job with it.
+
+    `again` makes another run of the same push: a person asked for it.
+    """
+    key = f"{push.ref}@{push.after}{'#' + again if again else ''}"
+    known = session.scalar(select(RunRow.id).where(RunRow.project_id == project.id, RunRow.key == key))
+    if known is not None:
+        return known, False
+    row = RunRow(
+        project_id=project.id,
+        delivery_id=delivery_id,
+        key=key,
+        ref=push.ref,
+        revision=push.after,
+        before=push.before,
+        message=push.message,
+        author=push.author,
+        trigger=trigger,
+        state=State.QUEUED,
+        reason=reason,
+        code="",
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    plan(session, row.id, (PlannedStage(name=SOURCE, kind=Kind.SOURCE),))
+    start_ready(session, row.id, at=at)
+    return row.id, True
+
+
+def plan(session: Session, run_id: int, stages: Iterable[PlannedStage]) -> None:
+    """Add planned stages to a run; planning the same stages again changes nothing."""
+    known = set(session.scalars(select(StageRow.name).where(StageRow.run_id == run_id)))
+    for position, planned in enumerate(stages, start=len(known)):
+        if planned.name not in known:
+            session.add(_stage_row(run_id, position, planned))
+    session.flush()
+
+
+def load(session: Session, run_id: int) -> Run:
+    """Return a run and its stages as they stand."""
+    row = session.get_one(RunRow, run_id)
+    return Run(id=row.id, state=State(row.state), stages=tuple(_stage(stage) for stage in _stages(session, run_id)))
+
+
+def work(session: Session, stage_id: int) -> StageWork:
+    """Return what a stage's worker needs to know."""
+    stage = session.get_one(StageRow, stage_id)
+    run = session.get_one(RunRow, stage.run_id)
+    return StageWork(
+        run_id=run.id,
+        project_id=run.project_id,
+        ref=run.ref,
+        revision=run.revision,
+        stage=_stage(stage),
+        spec=stage.spec,
+        config=run.config,
+        run_state=State(run.state),
+        cancel_requested=run.cancel_requested,
+        attempt=stage.attempt,
+    )
+
+
+def begin(session: Session, stage_id: int, *, at: datetime) -> None:
+    """Note that a stage has been started, once more perhaps."""
+    stage = session.get_one(StageRow, stage_id)
+    run = session.get_one(RunRow, stage.run_id)
+    stage.state, stage.reason, stage.attempt = State.RUNNING, "", stage.attempt + 1
+    stage.started_at = stage.started_at or at
+    run.state = State.RUNNING
+    run.started_at = run.started_at or at
+
+
+def wait(session: Session, stage_id: int, reason: str) -> None:
+    """Note that a stage goes back to the queue, and why."""
+    stage = session.get_one(StageRow, stage_id)
+    stage.state, stage.reason = State.QUEUED, reason
+
+
+def end(session: Session, stage_id: int, outcome: Outcome, *, at: datetime) -> Run:
+    """Record how a stage ended, start what may start now, and return the run as it stands then."""
+    row = session.get_one(StageRow, stage_id)
+    session.get_one(RunRow, row.run_id, with_for_update=True)
+    moved = load(session, row.run_id).advance(stage_id, outcome)
+    row.code, row.tail, row.finished_at = outcome.code, list(outcome.tail), at
+    _save(session, moved, outcome, at=at)
+    start_ready(session, row.run_id, at=at)
+    return moved
+
+
+def start_ready(session: Session, run_id: int, *, at: datetime) -> None:
+    """Queue the jobs of the stages whose needs are met."""
+    for stage in load(session, run_id).ready:
+        jobs.add(session, jobs.JobKind.STAGE, stage.id, at=at)
+
+
+def request_cancel(session: Session, run_id: int, reason: str) -> None:
+    """Ask for a run to stop; its workers see it at their next heartbeat."""
+    row = session.get_one(RunRow, run_id)
+    row.cancel_requested, row.reason = True, reason
+
+
+def cancel_requested(session: Session, run_id: int) -> bool:
+    """Tell whether somebody asked for this run to stop."""
+    return bool(session.scalar(select(RunRow.cancel_requested).where(RunRow.id == run_id)))
+
+
+def describe(session: Session, run_id: int, *, message: str, author: str, config: dict[str, Any] | None) -> None:
+    """Put what git and the configuration say in place of what the delivery claimed."""
+    row = session.get_one(RunRow, run_id)
+    row.message, row.author, row.config = message, author, config
+
+
+def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None:
+    now = {stage.id: stage for stage in run.stages}
+    for stage in _stages(session, run.id):
+        stage.state, stage.reason = now[stage.id].state, now[stage.id].sentence
+    row = session.get_one(RunRow, run.id)
+    row.state = run.state
+    if run.state.ended:
+        row.finished_at = at
+    if run.state.ended and run.state is not State.PASSED:
+        row.reason, row.code = row.reason or outcome.sentence, outcome.code
+
+
+def _stages(session: Session, run_id: int) -> list[StageRow]:
+    return list(session.scalars(select(StageRow).where(StageRow.run_id == run_id).order_by(StageRow.position)))
+
+
+def _stage_row(run_id: int, position: int, planned: PlannedStage) -> StageRow:
+    outcome = planned.outcome
+    return StageRow(
+        run_id=run_id,
+        position=position,
+        name=planned.name,
+        kind=planned.kind,
+        needs=list(planned.needs),
+        spec=dict(planned.spec),
+        state=outcome.state if outcome else State.QUEUED,
+        reason=outcome.sentence if outcome else "",
+        code=outcome.code if outcome else "",
+        tail=[],
+    )
+
+
+def _stage(row: StageRow) -> Stage:
+    return Stage(
+        id=row.id,
+        name=row.name,
+        kind=Kind(row.kind),
+        state=State(row.state),
+        needs=tuple(row.needs),
+        sentence=row.reason,
+    )
