@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SLIPWAY_"
+# A socket's path has at most 107 bytes, and HAProxy appends its process id and `.tmp` while it opens one.
+SOCKET_FOLDER_LIMIT = 70
 
 
 class Web(BaseModel):
@@ -90,6 +92,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     domain: str = "slipway.test"
     workers: int = 2
+    local_paths: bool = True
     log_format: Literal["auto", "json", "pretty"] = "auto"
     web: Web = Web()
     proxy: Proxy = Proxy()
@@ -105,6 +108,10 @@ class Settings(BaseSettings):
         self.home = self.home.resolve()
         self.database_url = self.database_url or f"sqlite:///{self.home / 'slipway.db'}"
         self.redis_url = self.redis_url or f"unix://{self.run / 'redis.sock'}"
+        for section, ports in _chosen_ports(self.home).items():
+            part = getattr(self, section)
+            free = {name: port for name, port in ports.items() if getattr(part, name) == 0}
+            setattr(self, section, part.model_copy(update=free))
 
     @classmethod
     def settings_customise_sources(
@@ -125,8 +132,10 @@ class Settings(BaseSettings):
 
     @property
     def run(self) -> Path:
-        """Where sockets and pid files are."""
-        return self.home / "run"
+        """Where sockets are: in the home, or in /tmp where the home's path is too long for a socket's name."""
+        inside = self.home / "run"
+        short = len(os.fsencode(inside)) <= SOCKET_FOLDER_LIMIT
+        return inside if short else Path("/tmp") / f"slipway-{self.home_id}"  # noqa: S108 - made 0700, owner checked
 
     @property
     def domains(self) -> tuple[str, str]:
@@ -174,16 +183,20 @@ class HomeSource(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         """Return what the home keeps, nested as the settings are."""
         home = Path(self.current_state.get("home") or ROOT / "var")
-        found: dict[str, Any] = {}
-        ports = home / "run" / "ports.json"
-        if ports.is_file():
-            found.update(json.loads(ports.read_text()))
+        found: dict[str, Any] = _chosen_ports(home)
         env = home / "slipway.env"
         for line in env.read_text().splitlines() if env.is_file() else ():
             name, equals, value = line.strip().partition("=")
             if equals and name.startswith(PREFIX):
                 _put(found, name.strip(), value.strip().strip("\"'"))
         return found
+
+
+def _chosen_ports(home: Path) -> dict[str, Any]:
+    """Return the ports that `up` chose, nested as the settings are; a port that is set to 0 means one of these."""
+    path = home / "run" / "ports.json"
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
 
 
 def _put(found: dict[str, Any], name: str, value: str) -> None:

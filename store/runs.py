@@ -163,10 +163,19 @@ def cancel_requested(session: Session, run_id: int) -> bool:
     return bool(session.scalar(select(RunRow.cancel_requested).where(RunRow.id == run_id)))
 
 
-def describe(session: Session, run_id: int, *, message: str, author: str, config: dict[str, Any] | None) -> None:
+def describe(
+    session: Session, run_id: int, *, revision: str, message: str, author: str, config: dict[str, Any]
+) -> None:
     """Put what git and the configuration say in place of what the delivery claimed."""
     row = session.get_one(RunRow, run_id)
-    row.message, row.author, row.config = message, author, config
+    row.revision, row.message, row.author, row.config = revision, message, author, config
+
+
+def newest(session: Session, run_id: int) -> bool:
+    """Tell whether no newer run of the same ref has been made."""
+    row = session.get_one(RunRow, run_id)
+    newer = (RunRow.project_id == row.project_id) & (RunRow.ref == row.ref) & (RunRow.id > run_id)
+    return session.scalar(select(RunRow.id).where(newer).limit(1)) is None
 
 
 def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None:

@@ -1,0 +1,87 @@
+"""The queue: the only place that knows RQ. It carries ids, and may lose or repeat them at any time."""
+
+import ctypes
+import signal
+from collections.abc import Iterable
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from pipeline.errors import Unavailable
+
+ENTRY = "workers.entry.execute"
+NO_LIMIT = -1
+PR_SET_PDEATHSIG = 1
+
+
+class GuardedJob(Job):
+    """A job that runs our one entry and nothing else, whoever wrote it into Redis."""
+
+    @property
+    def func_name(self) -> str:
+        """The function this job names. Raises ValueError unless it is ours."""
+        name = str(super().func_name)
+        if name != ENTRY:
+            raise ValueError(f"refused to run {name!r}: only {ENTRY} may run here")
+        return name
+
+    @func_name.setter
+    def func_name(self, value: str) -> None:
+        self._func_name = value
+
+
+class Queues:
+    """Where ids are sent to."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = connect(redis_url)
+
+    def send(self, items: Iterable[tuple[str, int, int]]) -> None:
+        """Send (queue, job id, attempt) triples. Raises Unavailable."""
+        try:
+            for queue, job_id, attempt in items:
+                _queue(queue, self._redis).enqueue_call(
+                    ENTRY,
+                    args=(job_id,),
+                    job_id=f"job-{job_id}-{attempt}",
+                    timeout=NO_LIMIT,
+                    result_ttl=0,
+                    failure_ttl=60,
+                )
+        except RedisError as fault:
+            raise Unavailable("the queue (Redis) does not answer", code="queue_unavailable") from fault
+
+
+class StageWorker(Worker):
+    """A worker of one queue, whose forked child never outlives it."""
+
+    def setup_work_horse_signals(self) -> None:
+        """Have the kernel kill the child when its parent dies: nobody would renew its RQ entry or reap it."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def work(queue: str, redis_url: str, *, name: str) -> None:
+    """Work off one queue until told to stop. One queue a process: on several, RQ loses what it popped when killed."""
+    connection = connect(redis_url)
+    worker = StageWorker(
+        [_queue(queue, connection)],
+        connection=connection,
+        name=name,
+        job_class=GuardedJob,
+        serializer=JSONSerializer,
+        log_job_description=False,
+    )
+    worker.work(with_scheduler=False, logging_level="WARNING")
+
+
+def connect(redis_url: str) -> Redis:
+    """Return a client that reconnects by itself."""
+    return Redis.from_url(redis_url, health_check_interval=15)
+
+
+def _queue(name: str, connection: Redis) -> Queue:
+    return Queue(name, connection=connection, job_class=GuardedJob, serializer=JSONSerializer)

@@ -1,0 +1,41 @@
+"""The worker processes: `python -m workers stages|chat|clock`, one kind a process."""
+
+import os
+import socket
+import sys
+
+from config.logs import configure
+
+from config.settings import Settings
+
+
+def main(kind: str) -> None:
+    """Work until told to stop."""
+    settings = Settings()
+    configure(settings.log_format)
+    if kind == "clock":
+        _clock(settings)
+    else:
+        _worker(kind, settings)
+
+
+def _clock(settings: Settings) -> None:
+    from runtime.wake import Wake
+
+    from runtime.jobs import Queues
+    from store.session import Database
+    from workers.clock import Clock
+
+    bell = Wake(settings.run / "clock.sock").listen()
+    Clock(database=Database(settings.database_url), queues=Queues(settings.redis_url), bell=bell).run()
+
+
+def _worker(queue: str, settings: Settings) -> None:
+    import workers.entry  # noqa: F401 - loaded here once, so that each forked job finds everything imported
+    from runtime.jobs import work
+
+    work(queue, settings.redis_url, name=f"{queue}-{socket.gethostname()}-{os.getpid()}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

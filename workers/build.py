@@ -1,0 +1,141 @@
+"""The build stage: one image per service and commit, built once, known by digest from then on."""
+
+from sqlalchemy.orm import Session
+
+from pipeline import spec as spec_file
+from pipeline.containers import Limits
+from pipeline.errors import StageFailed, Unavailable
+from pipeline.images import Image, ImageSpec, image_labels, image_name, moving_tags
+from pipeline.names import run_name
+from pipeline.outcome import State, passed
+from pipeline.stage import Kind
+from store import images, runs
+from workers.stage import Done, Scene
+
+LONGEST_DOCKERFILE = 1024**2
+
+
+def build(scene: Scene) -> Done:
+    """Build every service the stage names, or find that its commit has an image already."""
+    spec = spec_file.from_json(scene.work.config or {})
+    wanted = scene.work.spec["services"]
+    built = [_service(scene, service) for service in spec.services if service.name in wanted]
+    sentence = ", ".join(f"{service} {'built' if new else 'was built before'}" for service, new in built)
+
+    def record(session: Session) -> None:
+        mark_tested(session, scene)
+
+    return Done(outcome=passed(sentence), record=record, after=lambda: _move_tags(scene, spec.branch))
+
+
+def mark_tested(session: Session, scene: Scene) -> bool:
+    """Note that the commit's images are good once every build and test of the run but this one has passed."""
+    run = runs.load(session, scene.work.run_id)
+    others = [one for one in run.stages if one.kind in {Kind.BUILD, Kind.TEST} and one.id != scene.work.stage.id]
+    good = all(one.state in {State.PASSED, State.SKIPPED} for one in others)
+    if good:
+        images.tested(session, scene.project.id, scene.work.revision)
+    return good
+
+
+def push_tag(scene: Scene, image: Image, tag: str) -> None:
+    """Point a moving tag at an image."""
+    reference = f"{image.name}:{tag}"
+    scene.ctx.engine.tag(image.reference, reference)
+    scene.ctx.engine.push(reference, lambda _line: None)
+
+
+def _service(scene: Scene, service: spec_file.Service) -> tuple[str, bool]:
+    ctx, work = scene.ctx, scene.work
+    with ctx.database.read() as session:
+        known = images.find(session, scene.project.id, service.name, work.revision)
+    repository = f"{scene.project.name}/{service.name}"
+    if known and ctx.registry.digest(repository, known.digest) and ctx.engine.image(known.reference):
+        scene.transcript.write(f"{service.name}: this commit was built before: {known.reference}")
+        return service.name, False
+    image, port = _build(scene, service)
+    _check_pushed(scene, repository, image)
+    with ctx.database.begin() as session:
+        if known:
+            images.replace(session, scene.project.id, image)
+        images.record(
+            session,
+            scene.project.id,
+            image,
+            port=port,
+            builder=ctx.engine.builder(),
+            run_id=work.run_id,
+            at=ctx.now(),
+        )
+    return service.name, True
+
+
+def _build(scene: Scene, service: spec_file.Service) -> tuple[Image, int | None]:
+    ctx, work = scene.ctx, scene.work
+    spec = _image_spec(scene, service)
+    limits = Limits(
+        seconds=work.spec.get("timeout") or ctx.build_limits.seconds,
+        silence=work.spec.get("silence") or ctx.build_limits.silence,
+    )
+    with ctx.source.archive(scene.project.name, work.revision, spec.context) as context:
+        ctx.engine.build(spec, context, scene.transcript.write, limits)
+    digest = ctx.engine.push(spec.reference, scene.transcript.write)
+    facts = ctx.engine.image(spec.reference)
+    if facts is None:
+        raise Unavailable(f"{spec.reference} was built and is not there", code="image_lost")
+    image = Image(service=service.name, name=spec.name, revision=work.revision, digest=digest, size=facts.size)
+    scene.transcript.write(f"{service.name}: pushed {image.reference}")
+    return image, facts.port
+
+
+def _image_spec(scene: Scene, service: spec_file.Service) -> ImageSpec:
+    ctx, work, project = scene.ctx, scene.work, scene.project
+    created = ctx.source.commit(project.name, work.revision).committed_at
+    name = image_name(ctx.registry_address, project.name, service.name)
+    _check_dockerfile(scene, service)
+    return ImageSpec(
+        name=name,
+        revision=work.revision,
+        context=service.build.context,
+        dockerfile=service.build.dockerfile,
+        target=service.build.target,
+        args={"SOURCE_DATE_EPOCH": str(int(created.timestamp()))} | dict(service.build.args),
+        labels=image_labels(
+            home=ctx.home,
+            project=project.name,
+            service=service.name,
+            revision=work.revision,
+            run=run_name(work.run_id),
+            source=project.url,
+            created=created,
+            version=work.tag or work.revision,
+        ),
+        created=created,
+    )
+
+
+def _check_dockerfile(scene: Scene, service: spec_file.Service) -> None:
+    context = service.build.context
+    path = service.build.dockerfile if context == "." else f"{context}/{service.build.dockerfile}"
+    text = scene.ctx.source.read(scene.project.name, scene.work.revision, path)
+    if text is None:
+        raise StageFailed(f"{service.name}: there is no {path} in this commit", code="no_dockerfile")
+    problem = check_dockerfile(text.decode(errors="replace"), scene.ctx.engine.builder())
+    if problem:
+        raise StageFailed(f"{path}: {problem}", code="bad_dockerfile")
+
+
+def _check_pushed(scene: Scene, repository: str, image: Image) -> None:
+    there = scene.ctx.registry.digest(repository, image.revision)
+    if there != image.digest:
+        raise Unavailable(f"the registry has {there} for {image.tag}, not {image.digest}", code="registry_mismatch")
+
+
+def _move_tags(scene: Scene, default_branch: str) -> None:
+    with scene.ctx.database.read() as session:
+        if not runs.newest(session, scene.work.run_id):
+            return
+        built = images.of_revision(session, scene.project.id, scene.work.revision)
+    for tag in moving_tags(branch=scene.work.branch, tag=scene.work.tag, default_branch=default_branch):
+        for image in built:
+            push_tag(scene, image, tag)

@@ -1,0 +1,104 @@
+"""The clock: sends what waits to its queue, reaps what died, asks for environments to be looked at.
+
+It reads what is, never what it remembers, and is woken by commits; the timer is only the safety net.
+"""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+import structlog
+from sqlalchemy.orm import Session
+
+from pipeline.errors import Unavailable
+from runtime.jobs import Queues
+from store import environments, jobs, leases
+from store.session import Database
+
+LEASE = "clock"
+LEASE_SECONDS = 5.0
+REAP_SECONDS = 1.0
+MEND_SECONDS = 10.0
+SHORTEST_NAP = 0.01
+
+log = structlog.get_logger()
+
+
+class Bell(Protocol):
+    """What wakes the clock."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait for a ring, at most so many seconds; tell whether it rang."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Clock:
+    """One clock; a second one waits until the first one's lease runs out."""
+
+    database: Database
+    queues: Queues
+    bell: Bell
+    owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+    monotonic: Callable[[], float] = time.monotonic
+    _stopped: bool = False
+    _reaped: float = -1e9
+    _mended: float = -1e9
+
+    def run(self) -> None:
+        """Tick until told to stop."""
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGINT, self._stop)
+        while not self._stopped:
+            self.bell.wait(self._nap())
+        with self.database.begin() as session:
+            leases.drop(session, LEASE, self.owner)
+
+    def tick(self) -> float:
+        """Do what is due and return how many seconds may pass until the next look."""
+        now = self.monotonic()
+        if now - self._reaped >= REAP_SECONDS and not self._keep_house(now):
+            return REAP_SECONDS
+        return self._dispatch()
+
+    def _nap(self) -> float:
+        try:
+            return self.tick()
+        except Unavailable as fault:
+            log.warning("clock_waits", code=fault.code, detail=fault.sentence)
+            return REAP_SECONDS
+
+    def _keep_house(self, now: float) -> bool:
+        """Hold the lease, reap dead workers' jobs, and now and then have environments looked at."""
+        with self.database.begin() as session:
+            if not leases.take(session, LEASE, self.owner, LEASE_SECONDS):
+                return False
+            reaped = jobs.reap(session)
+            if now - self._mended >= MEND_SECONDS:
+                self._mended = now
+                self._ask_for_mending(session)
+        self._reaped = now
+        if reaped:
+            log.warning("jobs_reaped", count=reaped)
+        return True
+
+    def _ask_for_mending(self, session: Session) -> None:
+        for environment in environments.everyone(session):
+            jobs.add(session, jobs.JobKind.MEND, environment.id, at=datetime.now(UTC))
+
+    def _dispatch(self) -> float:
+        with self.database.read() as session:
+            due = jobs.due(session)
+            soon = jobs.seconds_until_due(session)
+        if due:
+            self.queues.send((job.queue, job.id, job.attempt) for job in due)
+            with self.database.begin() as session:
+                jobs.sent(session, [job.id for job in due])
+        return min(REAP_SECONDS, max(SHORTEST_NAP, soon if soon is not None else REAP_SECONDS))
+
+    def _stop(self, _signal: int, _frame: object) -> None:
+        self._stopped = True

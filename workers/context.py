@@ -1,0 +1,37 @@
+"""What every handler is given: the ports, and the few plain facts of this home."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from pipeline.containers import Limits
+from pipeline.ports import Chat, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from store.session import Database
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Context:
+    """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it."""
+
+    database: Database
+    source: Source
+    engine: Engine
+    registry: Registry
+    proxy: Proxy
+    names: Names
+    probe: Probe
+    transcripts: Transcripts
+    chat: Chat
+    home: str
+    registry_address: str
+    domains: tuple[str, ...]
+    web_url: str
+    proxy_port: int
+    channel: str
+    version: str
+    build_limits: Limits
+    test_limits: Limits
+    memory: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    stopping: threading.Event = field(default_factory=threading.Event)

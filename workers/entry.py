@@ -1,0 +1,68 @@
+"""What RQ calls: an id in, nothing out. A root: it reads the settings and builds the real ports."""
+
+import os
+import socket
+from functools import cache
+
+from config.logs import configure
+from notify.recorder import Recorder
+from notify.slack import Slack
+from runtime.dnsmasq import Dnsmasq
+from runtime.engine import DockerEngine
+from runtime.haproxy import Haproxy
+from runtime.probe import http_probe
+from runtime.registry import HttpRegistry
+from runtime.source import GitSource
+from runtime.transcripts import FileTranscripts
+from runtime.wake import Wake
+
+from config.settings import Settings
+from pipeline.containers import Limits
+from pipeline.ports import Chat
+from store.session import Database
+from workers.context import Context
+from workers.handlers import HANDLERS
+from workers.steps import run_job
+
+VERSION = "0.1.0"
+
+
+def execute(job_id: int) -> None:
+    """Do one job to its end. Every fault ends as a record in SQL, never as an RQ failure."""
+    run_job(context(), HANDLERS, job_id, f"{socket.gethostname()}:{os.getpid()}")
+
+
+@cache
+def context() -> Context:
+    """Build the ports from the settings, once a process."""
+    settings = Settings()
+    configure(settings.log_format)
+    database = Database(settings.database_url, on_commit=Wake(settings.run / "clock.sock").send)
+    return Context(
+        database=database,
+        source=GitSource(settings.home / "git", local_paths=settings.local_paths),
+        engine=DockerEngine(settings.docker.host, settings.home_id, settings.docker.networks, settings.build.builder),
+        registry=HttpRegistry(settings.registry_address),
+        proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
+        names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address),
+        probe=http_probe,
+        transcripts=FileTranscripts(settings.home / "transcripts", limit=settings.limits.transcript),
+        chat=_chat(settings, database),
+        home=settings.home_id,
+        registry_address=settings.registry_address,
+        domains=settings.domains,
+        web_url=settings.web_url,
+        proxy_port=settings.proxy.http_port,
+        channel=settings.slack.channel,
+        version=VERSION,
+        build_limits=Limits(seconds=settings.build.timeout, silence=settings.build.silence),
+        test_limits=Limits(seconds=settings.limits.test_timeout, silence=settings.limits.test_silence),
+        memory=settings.limits.memory,
+    )
+
+
+def _chat(settings: Settings, database: Database) -> Chat:
+    token = settings.slack.bot_token
+    if token is None:
+        return Recorder(database, settings.home / "chat.jsonl")
+    return Slack(token.get_secret_value(), settings.slack.api_url)

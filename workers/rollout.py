@@ -1,0 +1,208 @@
+"""One deployment as a story: start new → healthy → switch → show; a failure before the switch touches nothing old."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.containers import ContainerSpec, environment_variables, labels
+from pipeline.deployment import DeploymentState, Release
+from pipeline.errors import StageFailed
+from pipeline.health import pauses
+from pipeline.names import deployment_name, host_names, short
+from store import deployments, environments, instances, jobs, projects
+from store.deployments import Deployment
+from store.instances import Instance
+from workers.context import Context
+from workers.picture import show
+
+LOOK_SECONDS = 0.25
+TAIL = 20
+GRACE = 5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a deployment happens."""
+
+    project_id: int
+    project: str
+    environment_id: int
+    environment: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cast:
+    """One release and the container that plays it."""
+
+    release: Release
+    instance: Instance
+
+
+def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say) -> Deployment:
+    """Bring a deployment to where it serves; twice is the same as once. Raises StageFailed, Busy, Unavailable."""
+    deployment, place, casts = _prepare(ctx, claim, deployment_id)
+    try:
+        for cast in casts:
+            say(f"starting {cast.release.service} {short(cast.release.revision)} as i{cast.instance.id}")
+            _start(ctx, place, deployment, cast)
+        for cast in casts:
+            _wait_until_healthy(ctx, cast, say)
+    except StageFailed as failure:
+        _abandon(ctx, claim, deployment, failure, say)
+        raise
+    _switch(ctx, claim, deployment)
+    show(ctx)
+    say(f"{deployment_name(deployment.id)}: requests go to the new containers")
+    return deployment
+
+
+def container_spec(ctx: Context, place: Place, deployment_id: int, run: str, cast: Cast) -> ContainerSpec:
+    """Return how an instance runs; the same each time it is asked, so that starting it again is no other container."""
+    release = cast.release
+    where = {"service": release.service, "environment": place.environment, "run": run}
+    return ContainerSpec(
+        name=container_name(ctx, cast.instance),
+        image=release.image,
+        env=environment_variables(project=place.project, revision=release.revision, **where),
+        labels=labels(
+            ctx.home,
+            project=place.project,
+            service=release.service,
+            revision=release.revision,
+            environment=place.environment,
+            deployment=deployment_name(deployment_id),
+            instance=str(cast.instance.id),
+        ),
+        network=network_name(ctx, place),
+        aliases=(release.service,),
+        keep_running=True,
+        memory=ctx.memory,
+    )
+
+
+def container_name(ctx: Context, instance: Instance) -> str:
+    """Return the name of an instance's container."""
+    return f"slipway-{ctx.home}-i{instance.id}"
+
+
+def network_name(ctx: Context, place: Place) -> str:
+    """Return the name of an environment's network."""
+    return f"slipway-{ctx.home}-e{place.environment_id}"
+
+
+def start_container(ctx: Context, place: Place, deployment: Deployment, cast: Cast) -> str:
+    """Start an instance's container, or adopt the one that runs, and return its address."""
+    marks = labels(ctx.home, project=place.project, environment=place.environment)
+    ctx.engine.network(network_name(ctx, place), marks)
+    run = f"r{deployment.run_id}" if deployment.run_id else ""
+    return ctx.engine.start(container_spec(ctx, place, deployment.id, run, cast)).address
+
+
+def place_of(ctx: Context, deployment: Deployment) -> Place:
+    """Return where a deployment happens."""
+    with ctx.database.read() as session:
+        project = projects.get(session, deployment.project_id)
+        environment = environments.get(session, deployment.environment_id)
+    return Place(
+        project_id=project.id, project=project.name, environment_id=environment.id, environment=environment.name
+    )
+
+
+def _prepare(ctx: Context, claim: jobs.Claim, deployment_id: int) -> tuple[Deployment, Place, list[Cast]]:
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        deployment = deployments.get(session, deployment_id)
+        environments.hold(session, deployment.environment_id, claim)
+        deployments.step(session, deployment_id, "start", "starting the new containers", at=ctx.now())
+    place = place_of(ctx, deployment)
+    casts = []
+    with ctx.database.begin() as session:
+        for release in deployment.releases:
+            hosts = host_names(
+                service=release.service,
+                environment=place.environment,
+                project=place.project,
+                domains=ctx.domains,
+                main=release.main,
+            )
+            route_id = instances.ensure_route(session, place.environment_id, release.service, hosts)
+            instance = instances.ensure(session, deployment_id, route_id, release, at=ctx.now())
+            casts.append(Cast(release=release, instance=instance))
+    return deployment, place, casts
+
+
+def _start(ctx: Context, place: Place, deployment: Deployment, cast: Cast) -> None:
+    address = start_container(ctx, place, deployment, cast)
+    with ctx.database.begin() as session:
+        instances.set_address(session, cast.instance.id, address)
+
+
+def _wait_until_healthy(ctx: Context, cast: Cast, say: Say) -> None:
+    """Probe from outside until it answers well often enough in a row; a container that stops ends the wait."""
+    health, name = cast.release.health, container_name(ctx, cast.instance)
+    with ctx.database.read() as session:
+        address = instances.address(session, cast.instance.id)
+    began = looked = time.monotonic()
+    good = 0
+    for pause in pauses():
+        problem = ctx.probe(address, cast.release.port, health.path, health.timeout)
+        good = 0 if problem else good + 1
+        now = time.monotonic()
+        if good >= health.rise:
+            say(f"{cast.release.service} is healthy after {now - began:.1f} s")
+            return
+        if now - looked > LOOK_SECONDS:
+            looked = now
+            _check_running(ctx, cast)
+        if now - began > health.within:
+            raise StageFailed(
+                f"{cast.release.service} was not healthy within {health.within:g} s: {problem}",
+                code="unhealthy",
+                tail=ctx.engine.tail(name, TAIL),
+            )
+        time.sleep(pause)
+
+
+def _check_running(ctx: Context, cast: Cast) -> None:
+    name = container_name(ctx, cast.instance)
+    state = ctx.engine.look(name)
+    if state is None or not state.running:
+        code = state.exit_code if state else None
+        raise StageFailed(
+            f"{cast.release.service} stopped with exit code {code} before it was healthy",
+            code="stopped",
+            tail=ctx.engine.tail(name, TAIL),
+        )
+
+
+def _switch(ctx: Context, claim: jobs.Claim, deployment: Deployment) -> None:
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        live = deployments.live(session, deployment.environment_id)
+        drains = {release.service: release.drain for release in (live.releases if live else ())}
+        instances.switch(session, deployment.id, drains)
+        deployments.step(session, deployment.id, "switch", "sending requests to the new containers", at=ctx.now())
+
+
+def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, failure: StageFailed, say: Say) -> None:
+    for line in failure.tail:
+        say(f"  {line}")
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        never_served = instances.abandon(session, deployment.id)
+    for instance in never_served:
+        ctx.engine.remove(container_name(ctx, instance), grace=GRACE)
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        instances.gone(session, [instance.id for instance in never_served])
+        deployments.end(
+            session,
+            deployment.id,
+            DeploymentState.FAILED,
+            reason=failure.sentence,
+            code=failure.code,
+            at=ctx.now(),
+        )
+        environments.release(session, deployment.environment_id, claim)

@@ -1,0 +1,31 @@
+"""The source stage: bring the commit here, read its configuration, plan the stages."""
+
+from pipeline.plan import plan_stages
+from sqlalchemy.orm import Session
+
+from pipeline import spec as spec_file
+from pipeline.names import short
+from pipeline.outcome import passed
+from store import projects, runs
+from workers.stage import Done, Scene
+
+
+def fetch(scene: Scene) -> Done:
+    """Fetch what was pushed and turn its configuration into stages."""
+    ctx, work, project = scene.ctx, scene.work, scene.project
+    ctx.source.fetch(project.name, project.url, work.ref, work.revision)
+    revision = ctx.source.resolve(project.name, work.revision)
+    commit = ctx.source.commit(project.name, revision)
+    scene.transcript.write(f"{short(revision)} by {commit.author}: {commit.message.splitlines()[0]}")
+    files = {path: ctx.source.read(project.name, revision, path) for path in spec_file.CANDIDATES}
+    spec = spec_file.load({path: body for path, body in files.items() if body is not None}, project=project.name)
+    planned = plan_stages(spec, branch=work.branch, tag=work.tag)
+    scene.transcript.write(f"stages: {', '.join(stage.name for stage in planned)}")
+
+    def record(session: Session) -> None:
+        words = {"message": commit.message, "author": f"{commit.author} <{commit.email}>"}
+        runs.describe(session, work.run_id, revision=revision, config=spec_file.to_json(spec), **words)
+        runs.plan(session, work.run_id, planned)
+        projects.set_default_branch(session, project.id, spec.branch)
+
+    return Done(outcome=passed(f"{len(planned)} stages"), record=record)

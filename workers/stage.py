@@ -1,0 +1,119 @@
+"""Carry one stage through: begin, do what its kind does, record the outcome with what follows from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from pipeline.deployment import DeploymentState
+from pipeline.errors import Cancelled, SlipwayError, StageFailed
+from pipeline.outcome import Outcome, State
+from pipeline.ports import Transcript
+from pipeline.project import Project
+from pipeline.stage import Kind
+from store import jobs, messages, projects, runs
+from store.deployments import end_of_stage
+from workers.context import Context
+
+
+def _nothing(_session: Session) -> None:
+    """Record nothing beyond the outcome."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """How a stage ended, and what else to record in the transaction that says so."""
+
+    outcome: Outcome
+    record: Callable[[Session], None] = _nothing
+    after: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What a stage's kind works with."""
+
+    ctx: Context
+    claim: jobs.Claim
+    work: runs.StageWork
+    project: Project
+    transcript: Transcript
+
+
+KindOfWork = Callable[[Scene], Done]
+
+
+def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> None:
+    """Do a stage's job to its end."""
+    begun = _begin(ctx, claim)
+    if begun is None:
+        return
+    work, project = begun
+    transcript = ctx.transcripts.open(work.run_id, work.stage.name, work.attempt)
+    try:
+        done = _do(Scene(ctx=ctx, claim=claim, work=work, project=project, transcript=transcript), kinds)
+        _end(ctx, claim, work, done)
+    finally:
+        transcript.close()
+    done.after()
+
+
+def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
+    """End a stage that Slipway could not carry out: an error, not the project's failure."""
+    work = runs.work(session, claim.ref_id)
+    if work.stage.state.ended:
+        return
+    tail = ctx.transcripts.tail(work.run_id, work.stage.name, 20)
+    outcome = Outcome(state=State.ERROR, sentence=fault.sentence, code=fault.code, tail=tail)
+    end_of_stage(session, work.stage.id, DeploymentState.ERROR, reason=fault.sentence, code=fault.code, at=ctx.now())
+    _record(ctx, session, work, outcome)
+
+
+def retry(ctx: Context, session: Session, claim: jobs.Claim, sentence: str) -> None:
+    """Say on the run why a stage waits to be tried again."""
+    work = runs.work(session, claim.ref_id)
+    runs.wait(session, claim.ref_id, sentence)
+    messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
+
+
+def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | None:
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        work = runs.work(session, claim.ref_id)
+        if work.stage.state.ended or work.run_state.ended:
+            jobs.finish(session, claim)
+            return None
+        if work.cancel_requested:
+            jobs.finish(session, claim)
+            _record(ctx, session, work, _cancelled())
+            return None
+        runs.begin(session, claim.ref_id, at=ctx.now())
+        messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
+        return runs.work(session, claim.ref_id), projects.get(session, work.project_id)
+
+
+def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
+    try:
+        return kinds[scene.work.stage.kind](scene)
+    except StageFailed as failure:
+        scene.transcript.write(failure.sentence)
+        state = State.CANCELLED if failure.code == "ref_gone" else State.FAILED
+        return Done(outcome=Outcome(state=state, sentence=failure.sentence, code=failure.code, tail=failure.tail))
+    except Cancelled:
+        return Done(outcome=_cancelled())
+
+
+def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> None:
+    with ctx.database.begin() as session:
+        jobs.finish(session, claim)
+        done.record(session)
+        _record(ctx, session, work, done.outcome)
+
+
+def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:
+    runs.end(session, work.stage.id, outcome, at=ctx.now())
+    messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
+
+
+def _cancelled() -> Outcome:
+    return Outcome(state=State.CANCELLED, sentence="cancelled by a person", code="cancelled")
