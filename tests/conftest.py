@@ -1,0 +1,73 @@
+"""Fixtures that several tiers use: the real database servers."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from parts import need
+
+from store.migrate import upgrade
+from store.session import Database
+
+POSTGRES = Path("/usr/lib/postgresql/15/bin")
+MOMENT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def moment() -> datetime:
+    """Return a time that never passes."""
+    return MOMENT
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Run a private PostgreSQL on a unix socket, as the user its package made, and return its URL."""
+    need(str(POSTGRES / "initdb"))
+    folder = Path(tempfile.mkdtemp(prefix="slipway-pg-"))
+    shutil.chown(folder, "postgres")
+    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    data, log = folder / "data", folder / "log"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run([*as_postgres, POSTGRES / "initdb", "-D", data, "-A", "trust", "-U", "slipway"], **quiet)
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
+    subprocess.run([*as_postgres, POSTGRES / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"], **quiet)
+    try:
+        yield f"postgresql://slipway@/postgres?host={folder}"
+    finally:
+        subprocess.run([*as_postgres, POSTGRES / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of an empty database of each kind, brought to the newest shape."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'slipway.db'}"
+    else:
+        url = _fresh(request.getfixturevalue("postgres_server"))
+    upgrade(url)
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Return an empty database of each kind."""
+    database = Database(database_url)
+    yield database
+    database.engine.dispose()
+
+
+def _fresh(server: str) -> str:
+    """Make a database of its own on a server and return its URL."""
+    import psycopg
+
+    name = f"t{time.monotonic_ns()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
