@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pipeline.errors import Rejected
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SLIPWAY_"
@@ -102,6 +104,15 @@ class Settings(BaseSettings):
     docker: Docker = Field(default_factory=Docker)
     build: Build = Build()
     limits: Limits = Limits()
+
+    def __init__(self, **values: Any) -> None:
+        """Read every source. Raises Rejected, naming the variables, if a value is not of its kind."""
+        try:
+            super().__init__(**values)
+        except ValidationError as fault:
+            wrong = (f"{PREFIX}{'__'.join(map(str, at['loc'])).upper()}: {at['msg']}" for at in fault.errors())
+            fix = "config/reference.env names every setting and its default."
+            raise Rejected("; ".join(wrong), code="bad_setting", fix=fix) from fault
 
     def model_post_init(self, _context: object) -> None:
         """Fill in what follows from the home."""

@@ -1,0 +1,1 @@
+"""Commands: one file a group; only what a command needs is imported, when it runs."""
