@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
 from pipeline.containers import Limits
+from pipeline.dockerfile import check_dockerfile
 from pipeline.errors import StageFailed, Unavailable
 from pipeline.images import Image, ImageSpec, image_labels, image_name, moving_tags
 from pipeline.names import run_name
@@ -12,15 +13,13 @@ from pipeline.stage import Kind
 from store import images, runs
 from workers.stage import Done, Scene
 
-LONGEST_DOCKERFILE = 1024**2
-
 
 def build(scene: Scene) -> Done:
     """Build every service the stage names, or find that its commit has an image already."""
     spec = spec_file.from_json(scene.work.config or {})
     wanted = scene.work.spec["services"]
-    built = [_service(scene, service) for service in spec.services if service.name in wanted]
-    sentence = ", ".join(f"{service} {'built' if new else 'was built before'}" for service, new in built)
+    built = {name: _service(scene, name, service) for name, service in spec.services.items() if name in wanted}
+    sentence = ", ".join(f"{name} {'built' if new else 'was built before'}" for name, new in built.items())
 
     def record(session: Session) -> None:
         mark_tested(session, scene)
@@ -45,15 +44,16 @@ def push_tag(scene: Scene, image: Image, tag: str) -> None:
     scene.ctx.engine.push(reference, lambda _line: None)
 
 
-def _service(scene: Scene, service: spec_file.Service) -> tuple[str, bool]:
+def _service(scene: Scene, name: str, service: spec_file.Service) -> bool:
+    """Return whether the image had to be built."""
     ctx, work = scene.ctx, scene.work
     with ctx.database.read() as session:
-        known = images.find(session, scene.project.id, service.name, work.revision)
-    repository = f"{scene.project.name}/{service.name}"
+        known = images.find(session, scene.project.id, name, work.revision)
+    repository = f"{scene.project.name}/{name}"
     if known and ctx.registry.digest(repository, known.digest) and ctx.engine.image(known.reference):
-        scene.transcript.write(f"{service.name}: this commit was built before: {known.reference}")
-        return service.name, False
-    image, port = _build(scene, service)
+        scene.transcript.write(f"{name}: this commit was built before: {known.reference}")
+        return False
+    image, port = _build(scene, name, service)
     _check_pushed(scene, repository, image)
     with ctx.database.begin() as session:
         if known:
@@ -67,12 +67,12 @@ def _service(scene: Scene, service: spec_file.Service) -> tuple[str, bool]:
             run_id=work.run_id,
             at=ctx.now(),
         )
-    return service.name, True
+    return True
 
 
-def _build(scene: Scene, service: spec_file.Service) -> tuple[Image, int | None]:
+def _build(scene: Scene, name: str, service: spec_file.Service) -> tuple[Image, int | None]:
     ctx, work = scene.ctx, scene.work
-    spec = _image_spec(scene, service)
+    spec = _image_spec(scene, name, service)
     limits = Limits(
         seconds=work.spec.get("timeout") or ctx.build_limits.seconds,
         silence=work.spec.get("silence") or ctx.build_limits.silence,
@@ -83,18 +83,17 @@ def _build(scene: Scene, service: spec_file.Service) -> tuple[Image, int | None]
     facts = ctx.engine.image(spec.reference)
     if facts is None:
         raise Unavailable(f"{spec.reference} was built and is not there", code="image_lost")
-    image = Image(service=service.name, name=spec.name, revision=work.revision, digest=digest, size=facts.size)
-    scene.transcript.write(f"{service.name}: pushed {image.reference}")
+    image = Image(service=name, name=spec.name, revision=work.revision, digest=digest, size=facts.size)
+    scene.transcript.write(f"{name}: pushed {image.reference}")
     return image, facts.port
 
 
-def _image_spec(scene: Scene, service: spec_file.Service) -> ImageSpec:
+def _image_spec(scene: Scene, name: str, service: spec_file.Service) -> ImageSpec:
     ctx, work, project = scene.ctx, scene.work, scene.project
     created = ctx.source.commit(project.name, work.revision).committed_at
-    name = image_name(ctx.registry_address, project.name, service.name)
-    _check_dockerfile(scene, service)
+    _check_dockerfile(scene, name, service)
     return ImageSpec(
-        name=name,
+        name=image_name(ctx.registry_address, project.name, name),
         revision=work.revision,
         context=service.build.context,
         dockerfile=service.build.dockerfile,
@@ -103,7 +102,7 @@ def _image_spec(scene: Scene, service: spec_file.Service) -> ImageSpec:
         labels=image_labels(
             home=ctx.home,
             project=project.name,
-            service=service.name,
+            service=name,
             revision=work.revision,
             run=run_name(work.run_id),
             source=project.url,
@@ -114,12 +113,12 @@ def _image_spec(scene: Scene, service: spec_file.Service) -> ImageSpec:
     )
 
 
-def _check_dockerfile(scene: Scene, service: spec_file.Service) -> None:
+def _check_dockerfile(scene: Scene, name: str, service: spec_file.Service) -> None:
     context = service.build.context
     path = service.build.dockerfile if context == "." else f"{context}/{service.build.dockerfile}"
     text = scene.ctx.source.read(scene.project.name, scene.work.revision, path)
     if text is None:
-        raise StageFailed(f"{service.name}: there is no {path} in this commit", code="no_dockerfile")
+        raise StageFailed(f"{name}: there is no {path} in this commit", code="no_dockerfile")
     problem = check_dockerfile(text.decode(errors="replace"), scene.ctx.engine.builder())
     if problem:
         raise StageFailed(f"{path}: {problem}", code="bad_dockerfile")

@@ -99,8 +99,8 @@ def _asked(session: Session, scene: Scene, environment: Environment) -> Asked:
     live = deployments.live(session, environment.id)
     kept = {release.service: release for release in (live.releases if live else ())}
     releases = [
-        _release(session, scene, service) if service.name in wanted else kept.get(service.name)
-        for service in spec.services
+        _release(session, scene, name, service) if name in wanted else kept.get(name)
+        for name, service in spec.services.items()
     ]
     return Asked(
         project_id=scene.project.id,
@@ -113,11 +113,11 @@ def _asked(session: Session, scene: Scene, environment: Environment) -> Asked:
     )
 
 
-def _release(session: Session, scene: Scene, service: spec_file.Service) -> Release:
-    image = images.find(session, scene.project.id, service.name, scene.work.revision)
+def _release(session: Session, scene: Scene, name: str, service: spec_file.Service) -> Release:
+    image = images.find(session, scene.project.id, name, scene.work.revision)
     if image is None:
-        raise Unavailable(f"{service.name} at {short(scene.work.revision)} has no image", code="image_lost")
-    return release_of(service, image, images.port(session, scene.project.id, service.name, scene.work.revision))
+        raise Unavailable(f"{name} at {short(scene.work.revision)} has no image", code="image_lost")
+    return release_of(service, image, images.port(session, scene.project.id, name, scene.work.revision))
 
 
 def _deployed(ctx: Context, session: Session, claim: jobs.Claim, deployment: Deployment) -> None:
