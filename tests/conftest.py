@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from parts import need
 
@@ -33,14 +34,18 @@ def postgres_server() -> Iterator[str]:
     shutil.chown(folder, "postgres")
     as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     data, log = folder / "data", folder / "log"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run([*as_postgres, POSTGRES / "initdb", "-D", data, "-A", "trust", "-U", "slipway"], **quiet)
+
+    def run(program: str, *words: str | Path) -> None:
+        argv = [*as_postgres, POSTGRES / program, "-D", data, *words]
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    run("initdb", "-A", "trust", "-U", "slipway")
     options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=200"
-    subprocess.run([*as_postgres, POSTGRES / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start"], **quiet)
+    run("pg_ctl", "-l", log, "-o", options, "-w", "start")
     try:
         yield f"postgresql://slipway@/postgres?host={folder}"
     finally:
-        subprocess.run([*as_postgres, POSTGRES / "pg_ctl", "-D", data, "-m", "immediate", "stop"], **quiet)
+        run("pg_ctl", "-m", "immediate", "stop")
         shutil.rmtree(folder)
 
 
@@ -65,8 +70,6 @@ def database(database_url: str) -> Iterator[Database]:
 
 def _fresh(server: str) -> str:
     """Make a database of its own on a server and return its URL."""
-    import psycopg
-
     name = f"t{time.monotonic_ns()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")

@@ -1,6 +1,7 @@
 """An import may only point down, and rooms on one floor never import each other."""
 
 import ast
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,7 @@ def imports(path: Path) -> set[str]:
 
 def room(module: str) -> str:
     special = ("workers.__main__", "workers.entry")
-    return next((name for name in special if module.startswith(name)), module.split(".")[0])
+    return next((name for name in special if module.startswith(name)), module.split(".", maxsplit=1)[0])
 
 
 def floor(name: str) -> int | None:
@@ -59,8 +60,6 @@ def test_imports_only_point_down() -> None:
 
 
 def test_the_pure_middle_imports_nothing_but_the_standard_library_and_pydantic() -> None:
-    import sys
-
     allowed = set(sys.stdlib_module_names) | PURE | {"pipeline"}
     wrong = [
         f"{module} imports {target}"

@@ -1,0 +1,22 @@
+"""A whole Slipway on this machine, in a home of its own, driven as a person drives it."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from parts import need
+from system import System
+
+
+@pytest.fixture(scope="session")
+def slipway() -> Iterator[System]:
+    """Start everything; take everything down and see that nothing is left."""
+    need("docker", "redis-server", "haproxy", "dnsmasq", "docker-registry", "git")
+    with tempfile.TemporaryDirectory(prefix="slipway-acceptance-") as folder:
+        system = System(home=Path(folder) / "home", work=Path(folder) / "work")
+        system.up()
+        try:
+            yield system
+        finally:
+            system.down()

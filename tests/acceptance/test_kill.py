@@ -1,0 +1,157 @@
+"""Whatever is killed, whenever: the run ends once, and as it should."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from system import Repository, System, service_files, until
+
+from runtime.files import locked
+
+SLOW_BUILD = "FROM slipway/base-busybox:local\nRUN sleep 3\nCOPY . /www\n"
+SERVE = 'EXPOSE 8080\nCMD ["httpd", "-f", "-p", "8080", "-h", "/www"]\n'
+SLOW_START = 'EXPOSE 8080\nCMD ["sh", "-c", "sleep 3; exec httpd -f -p 8080 -h /www"]\n'
+OWNER = """select job.owner from job join stage on job.ref_id = stage.id and job.kind = 'stage'
+join run on run.id = stage.run_id where run.revision = :revision and stage.name = :stage and job.state = 'running'"""
+
+FILES = {
+    "build": {"Dockerfile": SLOW_BUILD + SERVE},
+    "unit": {"test.sh": "sleep 3; echo fine\n"},
+    "staging": {"Dockerfile": "FROM slipway/base-busybox:local\nCOPY . /www\n" + SLOW_START},
+}
+
+
+def owner(slipway: System, revision: str, stage: str) -> int:
+    """Wait until a worker is at a stage and return its process."""
+    found: list[str] = []
+
+    def claimed() -> bool:
+        found[:] = [slipway.value(OWNER, revision=revision, stage=stage) or ""]
+        return bool(found[0])
+
+    until(claimed, 40, lambda: f"nobody is at {stage}")
+    return int(found[0].split(":")[1])
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def once(slipway: System, repository: Repository, revision: str) -> None:
+    """See that a run passed, and that everything about it is there once."""
+    run = slipway.wait_run(revision, seconds=120)
+    assert run["state"] == "passed", run
+    assert slipway.ask(f"web.staging.{repository.name}.slipway.localhost").status == 200
+    assert slipway.value("select count(*) from image where revision = :revision", revision=revision) == 1
+    numbers = {"id": int(run["id"][1:])}
+    assert slipway.value("select count(*) from deployment where run_id = :id", **numbers) == 2
+    assert slipway.value("select count(*) from message where kind = 'run' and ref_id = :id", **numbers) == 1
+    listing = ["docker", "ps", "-aq", "--filter", f"label=dev.slipway.project={repository.name}"]
+
+    def left() -> list[str]:
+        return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
+
+    until(lambda: len(left()) == 2, 30, lambda: f"containers are left: {left()}")
+
+
+@pytest.mark.parametrize("stage", list(FILES))
+def test_F1_a_workers_child_killed_in_a_stage_finishes_the_run_once(slipway: System, stage: str) -> None:
+    repository = slipway.repository(f"horse-{stage}", service_files("one") | FILES[stage])
+    revision = repository.commit()
+    with repository.start_push() as pushing:
+        os.kill(owner(slipway, revision, stage), signal.SIGKILL)
+        once(slipway, repository, revision)
+        pushing.wait(60)
+
+
+def test_F2_a_worker_killed_takes_its_child_along_and_the_run_finishes_once(slipway: System) -> None:
+    repository = slipway.repository("worker", service_files("one") | FILES["unit"])
+    revision = repository.commit()
+    with repository.start_push() as pushing:
+        child = owner(slipway, revision, "unit")
+        os.kill(parent(child), signal.SIGKILL)
+        until(lambda: not alive(child), 2, lambda: "the child outlived its parent")
+        once(slipway, repository, revision)
+        pushing.wait(60)
+
+
+def test_F1_a_worker_killed_while_it_fetches_finishes_the_run_once(slipway: System) -> None:
+    repository = slipway.repository("fetch")
+    first = repository.commit()
+    repository.push()
+    assert slipway.wait_run(first)["state"] == "passed"
+    second = repository.commit("two", {"index.html": "two\n"})
+    with locked(slipway.home / "git" / "fetch.git.lock", 5), repository.start_push() as pushing:
+        os.kill(owner(slipway, second, "source"), signal.SIGKILL)
+    once(slipway, repository, second)
+    pushing.wait(60)
+
+
+def test_F14_what_redis_forgets_is_sent_again(slipway: System) -> None:
+    repository = slipway.repository("flush", service_files("one") | FILES["unit"])
+    revision = repository.commit()
+    with repository.start_push() as pushing:
+        owner(slipway, revision, "unit")
+        sock = str(slipway.where["redis"]).removeprefix("unix://")
+        subprocess.run(["redis-cli", "-s", sock, "FLUSHALL"], check=True, capture_output=True)
+        once(slipway, repository, revision)
+        pushing.wait(60)
+
+
+@pytest.mark.parametrize("part", ["redis-server", "workers clock", "gunicorn", "haproxy"])
+def test_a_part_killed_in_the_middle_of_a_run_comes_back_and_the_run_finishes_once(slipway: System, part: str) -> None:
+    name = part.replace(" ", "-")
+    repository = slipway.repository(f"part-{name}", service_files("one") | FILES["unit"])
+    revision = repository.commit()
+    with repository.start_push() as pushing:
+        owner(slipway, revision, "unit")
+        victims = processes(slipway, part)
+        assert victims
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: ready(slipway), 15, lambda: f"{part} did not come back")
+        once(slipway, repository, revision)
+        pushing.wait(60)
+
+
+def test_F35_a_deployed_container_that_is_removed_by_hand_comes_back(slipway: System) -> None:
+    repository = slipway.repository("mend")
+    repository.commit()
+    repository.push()
+    staging = ["label=dev.slipway.project=mend", "label=dev.slipway.environment=staging"]
+    listing = ["docker", "ps", "-q", *(word for label in staging for word in ("--filter", label))]
+    ids = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
+    subprocess.run(["docker", "rm", "-f", *ids], check=True, capture_output=True)
+    name = "web.staging.mend.slipway.localhost"
+    until(lambda: slipway.ask(name).status == 200, 40, lambda: slipway.ask(name).text)
+
+
+def processes(slipway: System, words: str) -> list[int]:
+    """Return the processes of this home whose command line says these words."""
+    home = f"SLIPWAY_HOME={slipway.home}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            ours = home in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if ours and words in line and " keep " not in line:
+            found.append(int(folder.name))
+    return found
+
+
+def ready(slipway: System) -> bool:
+    try:
+        return slipway.request("GET", "/readyz").status == 200
+    except OSError:
+        return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
