@@ -35,12 +35,17 @@ class ImageFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChatMessage:
-    """A message as it is drawn: plain text for search and screen readers, and Slack's blocks."""
+    """A message as it is drawn: plain text for search and screen readers, and Slack's blocks.
+
+    `key` is the same for the same live message; `everyone` makes the answer to a command seen by the whole channel.
+    """
 
     channel: str
     text: str
     blocks: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     thread_ts: str | None = None
+    key: str = ""
+    everyone: bool = False
 
 
 class Source(Protocol):
@@ -135,6 +140,10 @@ class Probe(Protocol):
 
 class Chat(Protocol):
     """Where people read and are answered."""
+
+    @property
+    def pause(self) -> float:
+        """How many seconds to leave between two drawings of one message."""
 
     def post(self, message: ChatMessage) -> str:
         """Post a message and return its timestamp, by which it is known."""

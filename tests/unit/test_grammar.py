@@ -223,7 +223,30 @@ def test_any_text_gives_an_intent_or_a_mistake(line: str) -> None:
     assert isinstance(parse(line), Intent | Mistake)
 
 
-JOINTS = ["to", "on", "in", "from", "for", "using", "because", "and", "all", "set", "!", ":", ",", "&", "@", "@@", "2h", "50%", "canary", "r87", "d1"]
+JOINTS = ["to", "on", "in", "from", "for", "using", "because", "and", "all", "set", "!", ":", ",", "&"]
+JOINTS += ["@", "@@", "2h", "50%", "canary", "r87", "d1"]
+    "to",
+    "on",
+    "in",
+    "from",
+    "for",
+    "using",
+    "because",
+    "and",
+    "all",
+    "set",
+    "!",
+    ":",
+    ",",
+    "&",
+    "@",
+    "@@",
+    "2h",
+    "50%",
+    "canary",
+    "r87",
+    "d1",
+]
 NAMES = ["web", "web@main", "shop/web", "staging", "<!channel>", "/deploy"]
 WORDS = st.sampled_from([*Verb, *ALIASES, *JOINTS, *NAMES])
 

@@ -1,0 +1,143 @@
+"""The live message of a run, redrawn as it goes. Pure."""
+
+from collections.abc import Iterator
+
+from notify.blocks import TEXT, Block, bounded, context, last, listing, output, section
+from notify.wording import code, cut, escape, link, quote, revision, sentence, who
+from pipeline.names import run_name
+from pipeline.outcome import State
+from pipeline.ports import ChatMessage
+from pipeline.push import HEADS, TAGS
+from pipeline.stage import Kind
+from pipeline.stories import RunStory, StageStory
+from pipeline.telling import span
+
+MARKS = {
+    State.QUEUED: "◌",
+    State.WAITING: "🚦",
+    State.PASSED: "✅",
+    State.FAILED: "❌",
+    State.ERROR: "⚠️",
+    State.CANCELLED: "🚫",
+    State.SUPERSEDED: "◌",
+    State.SKIPPED: "◌",
+}
+DOING = {
+    Kind.SOURCE: ("🔨", "fetching"),
+    Kind.BUILD: ("🔨", "building"),
+    Kind.TEST: ("🧪", "testing"),
+    Kind.DEPLOY: ("🚢", "deploying"),
+}
+TAIL_LINES = 20
+
+
+def run_message(story: RunStory, *, web_url: str, channel: str) -> ChatMessage:
+    """Draw a run as it stands."""
+    page = f"{web_url}/runs/{run_name(story.id)}"
+    return ChatMessage(channel=channel, text=_text(story, page), blocks=bounded(_blocks(story, page)))
+
+
+def headline(story: RunStory) -> str:
+    """Return the first line: what, where, state."""
+    name = f"*{escape(story.project)} {run_name(story.id)}*"
+    stopped = story.stopped
+    if story.state in {State.FAILED, State.ERROR, State.CANCELLED, State.SUPERSEDED}:
+        return _ended(story, name, stopped)
+    mark, word = _progress(story)
+    return f"{mark} {name} — {revision(story.revision)} on {code(_branch(story))} — {word}"
+
+
+def mended(story: RunStory) -> str:
+    """Return the line that tells that a branch is green again, or nothing."""
+    if story.mended is None or story.state is not State.PASSED:
+        return ""
+    runs = "1 failed run" if story.mended.failures == 1 else f"{story.mended.failures} failed runs"
+    branch = f"*{escape(story.project)} {escape(_branch(story))}*"
+    fixed = f"Fixed by {who(story.author)} in {revision(story.revision)}."
+    return f"✅ {branch} is green again after {runs} ({span(story.mended.seconds)}). {fixed}"
+
+
+def _blocks(story: RunStory, page: str) -> Iterator[Block]:
+    yield section("\n".join(line for line in (headline(story), mended(story), _subject(story)) if line))
+    if story.stages:
+        yield listing([_stage(stage) for stage in story.stages])
+    tail = _tail(story)
+    if tail:
+        yield output(tail)
+    if story.addresses:
+        yield listing([f"🚢 {one}" for one in _addresses(story, marked=True)])
+    yield context([_next(story, page)])
+
+
+def _text(story: RunStory, page: str) -> str:
+    """Return the whole message without blocks: what is searched, read aloud and shown where blocks are not."""
+    head = [headline(story), mended(story), _subject(story), *(_stage(stage) for stage in story.stages)]
+    foot = [*(f"🚢 {one}" for one in _addresses(story, marked=False)), page]
+    short = "\n".join(cut(line, 300) for line in head if line), "\n".join(cut(line, 300) for line in foot)
+    tail = last(_tail(story), max(TEXT - sum(map(len, short)) - 10, 1)) if _tail(story) else ""
+    return cut("\n".join(part for part in (short[0], tail, short[1]) if part), TEXT)
+
+
+def _ended(story: RunStory, name: str, stopped: StageStory | None) -> str:
+    where = f"*{escape(stopped.name)}*" if stopped else "*the run*"
+    why = cut(sentence((stopped.sentence if stopped else "") or story.reason), 600)
+    colon = f": {why}" if why else "."
+    if story.state is State.FAILED:
+        return f"❌ {name} failed in {where}{colon}"
+    if story.state is State.ERROR:
+        return f"⚠️ {name} could not run {where}{colon} This is not your code."
+    reason = cut(sentence(story.reason), 600)
+    colon = f": {reason}" if reason else "."
+    if story.state is State.CANCELLED:
+        return f"🚫 {name} was cancelled{colon}"
+    return f"◌ {name} was not started{colon}"
+
+
+def _progress(story: RunStory) -> tuple[str, str]:
+    if story.state is State.PASSED:
+        return "✅", f"passed in {span(story.seconds)}" if story.seconds is not None else "passed"
+    if story.running:
+        return DOING[story.running.kind]
+    return MARKS.get(story.state, "◌"), "queued" if story.state is State.RUNNING else story.state.value
+
+
+def _subject(story: RunStory) -> str:
+    words = " — ".join(part for part in (quote(story.subject), who(story.author)) if part)
+    if story.state in {State.FAILED, State.ERROR, State.CANCELLED, State.SUPERSEDED}:
+        return f"{revision(story.revision)} on {code(_branch(story))} · {words}".rstrip(" ·")
+    return words
+
+
+def _stage(stage: StageStory) -> str:
+    mark, word = (DOING[stage.kind]) if stage.state is State.RUNNING else (MARKS.get(stage.state, "◌"), stage.state)
+    if stage.state is State.QUEUED and stage.sentence:
+        mark = "⚠️"
+    took = span(stage.seconds) if stage.seconds is not None and stage.state is not State.RUNNING else ""
+    again = f"attempt {stage.attempt}" if stage.attempt > 1 else ""
+    said = cut(escape(stage.sentence), 200) if stage.sentence else ""
+    doing = str(word) if stage.state is not State.PASSED else ""
+    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, took, again, said) if part)
+
+
+def _tail(story: RunStory) -> list[str]:
+    stopped = story.stopped
+    return [escape(line) for line in stopped.tail[-TAIL_LINES:]] if stopped else []
+
+
+def _addresses(story: RunStory, *, marked: bool) -> list[str]:
+    return [
+        f"{escape(one.service)} on {escape(one.environment)}: {link(one.url, one.url) if marked else one.url}"
+        for one in story.addresses
+    ]
+
+
+def _next(story: RunStory, page: str) -> str:
+    name = run_name(story.id)
+    stopped = story.stopped
+    if stopped and story.state in {State.FAILED, State.ERROR}:
+        return f"{link(page, f'Open {name}')} for the whole output of {escape(stopped.name)}."
+    return link(page, f"Open {name}")
+
+
+def _branch(story: RunStory) -> str:
+    return story.ref.removeprefix(HEADS).removeprefix(TAGS)

@@ -1,0 +1,41 @@
+"""Telling: times, people and services as every mouth says them."""
+
+from collections.abc import Iterable
+
+from pipeline.deployment import Release
+from pipeline.names import short
+
+
+def span(seconds: float) -> str:
+    """Return a time as people say it: 0.4 s, 9 s, 1 m 2 s, 1 h 12 m, 2 d 3 h."""
+    if seconds < 1:
+        return f"{max(seconds, 0):.1f} s"
+    whole = round(seconds)
+    for size, unit, less, smaller in ((86_400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            rest = whole % size // less
+            return f"{whole // size} {unit} {rest} {smaller}" if rest else f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def person(actor: str) -> str:
+    """Return who acted: `ana@example.com` is @ana, `Ana Lima <ana@…>` is Ana Lima, `r87` is r87."""
+    name = actor.partition("<")[0].strip() or actor.strip("<> ")
+    local, at, _domain = name.partition("@")
+    return f"@{local}" if at and local else name
+
+
+def subject(message: str) -> str:
+    """Return the first line of a commit's message that says anything."""
+    return next((line.strip() for line in message.splitlines() if line.strip()), "")
+
+
+def because(reason: str) -> str:
+    """Return a reason as the end of a sentence: `: “why”`, or nothing."""
+    words = subject(reason)
+    return f": “{words}”" if words else ""
+
+
+def services(releases: Iterable[Release]) -> str:
+    """Return services with their revisions: *web* `1a2b3c4`, *api* `77aa001`."""
+    return ", ".join(f"*{one.service}* `{short(one.revision)}`" for one in releases)
