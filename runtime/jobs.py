@@ -2,11 +2,14 @@
 
 import ctypes
 import signal
+import zlib
 from collections.abc import Iterable
 
+import structlog
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -15,6 +18,8 @@ from pipeline.errors import Unavailable
 ENTRY = "workers.entry.execute"
 NO_LIMIT = -1
 PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger()
 
 
 class GuardedJob(Job):
@@ -31,6 +36,17 @@ class GuardedJob(Job):
     @func_name.setter
     def func_name(self, value: str) -> None:
         self._func_name = value
+
+    def refresh(self) -> None:
+        """Read this job from Redis. An entry that cannot be read is removed and counts as none: it must stop nobody."""
+        try:
+            super().refresh()  # type: ignore[no-untyped-call]
+        except NoSuchJobError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as fault:
+            log.warning("poisoned_entry_removed", entry=self.id, fault=type(fault).__name__)
+            self.connection.delete(self.key)
+            raise NoSuchJobError(f"no job could be read at {self.key!r}") from fault
 
 
 class Queues:

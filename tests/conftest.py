@@ -11,10 +11,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from parts import need
 
 from store.migrate import upgrade
 from store.session import Database
+from tests.parts import need
 
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 MOMENT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from parts import need
-from system import System
+
+from tests.parts import need
+from tests.system import System
 
 
 @pytest.fixture(scope="session")

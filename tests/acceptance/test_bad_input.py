@@ -7,7 +7,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from system import SLIPWAY_YML, Answer, Repository, System, service_files
+
+from tests.system import SLIPWAY_YML, Answer, Repository, System, service_files
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def fail(repository: Repository, files: dict[str, str], stage: str) -> dict[str,
     repository.push("main", "--force")
     run = repository.system.wait_run(revision)
     assert run["state"] == "failed", run
-    failed = [one for one in run["stages"] if one["state"] == "failed"]
+    failed: list[dict[str, Any]] = [one for one in run["stages"] if one["state"] == "failed"]
     assert [one["name"] for one in failed] == [stage]
     assert run["reason"]
     return failed[0]

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from system import Repository, System, service_files, until
 
 from runtime.files import locked
+from tests.system import Repository, System, service_files, until
 
 SLOW_BUILD = "FROM slipway/base-busybox:local\nRUN sleep 3\nCOPY . /www\n"
 SERVE = 'EXPOSE 8080\nCMD ["httpd", "-f", "-p", "8080", "-h", "/www"]\n'

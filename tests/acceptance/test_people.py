@@ -2,7 +2,7 @@
 
 import time
 
-from system import NEW, Repository, System, until
+from tests.system import NEW, Repository, System, until
 
 
 def serves(slipway: System, project: str, word: str) -> None:

@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import urllib.request
+from functools import partial
 
 import dns.message
 import dns.query
-from system import DOCKERFILE, NEW, System, service_files, until
 
 from commands.demo_tools import Load
+from tests.system import DOCKERFILE, NEW, System, service_files, until
 
 
 def resolve(slipway: System, name: str) -> list[str]:
@@ -145,7 +146,7 @@ def test_a_redeploy_under_load_loses_no_request(slipway: System) -> None:
             revision = repository.commit(word, {"index.html": f"{word}\n"})
             repository.push()
             assert slipway.wait_run(revision)["state"] == "passed"
-            until(lambda word=word: word in load.answers, 10, lambda: f"{load.answers}")
+            until(partial(load.answers.__contains__, word), 10, lambda: f"{load.answers}")
     assert load.faults == []
     assert set(load.answers) == {"one", "two", "three", "four"}
     assert load.total > 300
