@@ -1,0 +1,157 @@
+"""Runs as people and programs read them: plain dictionaries in the shapes of the API."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, select, true
+from sqlalchemy.orm import Session
+
+from pipeline.push import HEADS, Push
+from store.links import Links
+from store.schema import DeploymentRow, ImageRow, ProjectRow, RunRow, StageRow
+
+View = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Which part of a list is wanted: at most `limit` things with a smaller id than `before`."""
+
+    limit: int = 50
+    before: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFilter:
+    """Which runs are wanted; `revision` may be the beginning of one."""
+
+    project: str | None = None
+    revision: str | None = None
+    state: str | None = None
+    branch: str | None = None
+
+
+NEWEST = Page()
+EVERY = RunFilter()
+
+
+def runs(session: Session, links: Links, wanted: RunFilter = EVERY, page: Page = NEWEST) -> View:
+    """Return runs, newest first."""
+    query = _runs().where(*_conditions(wanted), below(RunRow.id, page))
+    rows = list(session.execute(query.order_by(RunRow.id.desc()).limit(page.limit + 1)).all())
+    return listed(_views(session, links, rows), page)
+
+
+def run(session: Session, links: Links, run_id: int) -> View | None:
+    """Return a run, if there is one of that number."""
+    rows = list(session.execute(_runs().where(RunRow.id == run_id)).all())
+    return next(iter(_views(session, links, rows)), None)
+
+
+def below(column: Any, page: Page) -> ColumnElement[bool]:
+    """Return the condition that leads to this page."""
+    return true() if page.before is None else column < page.before
+
+
+def listed(items: list[View], page: Page) -> View:
+    """Return one page of a list; `items` holds one more than the page if there is a next one."""
+    shown = items[: page.limit]
+    more = len(items) > page.limit
+    return {"items": shown, "next": str(shown[-1]["id"]).lstrip("abcdefghijklmnopqrstuvwxyz") if more else None}
+
+
+def when(time: datetime | None) -> str | None:
+    """Return a time as RFC 3339 in UTC."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if time else None
+
+
+def _runs() -> Select[RunRow, str]:
+    return select(RunRow, ProjectRow.name).join(ProjectRow, ProjectRow.id == RunRow.project_id)
+
+
+def _conditions(wanted: RunFilter) -> Iterable[ColumnElement[bool]]:
+    if wanted.project:
+        yield ProjectRow.name == wanted.project
+    if wanted.revision:
+        yield RunRow.revision.startswith(wanted.revision, autoescape=True)
+    if wanted.state:
+        yield RunRow.state == wanted.state
+    if wanted.branch:
+        yield RunRow.ref == f"{HEADS}{wanted.branch}"
+
+
+def _views(session: Session, links: Links, rows: list[Any]) -> list[View]:
+    runs = [row for row, _ in rows]
+    ids = [row.id for row in runs]
+    stages = session.scalars(
+        select(StageRow).where(StageRow.run_id.in_(ids)).order_by(StageRow.run_id, StageRow.position, StageRow.id)
+    ).all()
+    images = session.scalars(
+        select(ImageRow).where(ImageRow.revision.in_({row.revision for row in runs})).order_by(ImageRow.service)
+    ).all()
+    deployments = session.execute(
+        select(DeploymentRow.run_id, DeploymentRow.id).where(DeploymentRow.run_id.in_(ids)).order_by(DeploymentRow.id)
+    ).all()
+    return [
+        _run(row, project, links)
+        | {
+            "stages": [_stage(stage, links) for stage in stages if stage.run_id == row.id],
+            "images": [
+                _image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
+            ],
+            "deployments": [f"d{number}" for run_id, number in deployments if run_id == row.id],
+        }
+        for row, project in rows
+    ]
+
+
+def _run(row: RunRow, project: str, links: Links) -> View:
+    push = Push(ref=row.ref, before=row.before, after=row.revision)
+    return {
+        "id": f"r{row.id}",
+        "project": project,
+        "ref": row.ref,
+        "branch": push.branch,
+        "tag": push.tag,
+        "revision": row.revision,
+        "message": row.message,
+        "author": row.author,
+        "trigger": row.trigger,
+        "state": row.state,
+        "reason": row.reason,
+        "code": row.code,
+        "cancel_requested": row.cancel_requested,
+        "created_at": when(row.created_at),
+        "started_at": when(row.started_at),
+        "finished_at": when(row.finished_at),
+        "url": links.run(row.id),
+    }
+
+
+def _stage(row: StageRow, links: Links) -> View:
+    return {
+        "name": row.name,
+        "kind": row.kind,
+        "state": row.state,
+        "attempt": row.attempt,
+        "needs": row.needs,
+        "started_at": when(row.started_at),
+        "finished_at": when(row.finished_at),
+        "reason": row.reason,
+        "code": row.code,
+        "tail": row.tail,
+        "log_url": links.log(row.run_id, row.name),
+    }
+
+
+def _image(row: ImageRow) -> View:
+    return {
+        "service": row.service,
+        "tag": f"{row.name}:{row.revision}",
+        "digest": row.digest,
+        "size": row.size,
+        "builder": row.builder,
+        "tested": row.tested,
+    }
