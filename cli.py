@@ -16,7 +16,7 @@ COMMANDS = {
     "doctor": ("commands.doctor", "doctor", "Check everything Slipway leans on, and say how to mend it."),
     "base": ("commands.bases", "base", "Build base images from this machine's own programs."),
     "project": ("commands.projects", "project", "Connect repositories."),
-    "hook": ("commands.projects", "hook", "Install and test webhooks."),
+    "hook": ("commands.hooks", "hook", "Let a repository tell Slipway of its pushes."),
     "run": ("commands.runs", "run", "Look at runs, follow, cancel or retry them."),
     "log": ("commands.runs", "log", "Show what a stage has written."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
