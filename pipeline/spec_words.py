@@ -1,0 +1,110 @@
+"""What is wrong with a slipway.yml, in sentences that name the file, the line and the key that was meant."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import StageFailed
+from pipeline.nearest import near as similar
+
+Place = tuple[str | int, ...]
+GROUPS = ("services", "stages", "environments")
+SHOWN = 40
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong; line 0 means the file as a whole."""
+
+    file: str
+    line: int
+    where: str
+    sentence: str
+
+    def __str__(self) -> str:
+        """Return the problem as people and editors read it."""
+        address = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{address} {self.where}: {self.sentence}" if self.where else f"{address}: {self.sentence}"
+
+
+class SpecProblems(StageFailed):
+    """The configuration cannot be used."""
+
+    code = "bad_config"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        lines = [str(problem) for problem in self.problems]
+        more = f" — and {len(lines) - 1} more" if len(lines) > 1 else ""
+        super().__init__(f"{lines[0]}{more}" if lines else "", tail=lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A problem before its file and line are known: where in the tree it is, and what to say."""
+
+    place: Place
+    sentence: str
+
+    @property
+    def where(self) -> str:
+        """The stage, service or environment it is about, or the group of them; empty for the file's own keys."""
+        if not self.place or self.place[0] not in GROUPS:
+            return ""
+        return ".".join(show(step) for step in self.place[:2])
+
+
+def translate(error: ValidationError, parts: Mapping[Place, type[BaseModel]]) -> Iterator[Flaw]:
+    """Yield every error of pydantic in our words. `parts` tells which model is where; `*` stands for any name."""
+    for one in error.errors(include_url=False):
+        place: Place = one["loc"]
+        yield Flaw(place, _sentence(one["type"], place, one.get("input"), one.get("ctx", {}), parts))
+
+
+def near(word: str, choices: Collection[str], quote: str = "'") -> str:
+    """Return the end of a sentence about an unknown word: what was likely meant, else what there is."""
+    if close := similar(word, choices, most=1):
+        return f" — did you mean {quote}{close[0]}{quote}?"
+    return f"; there are: {', '.join(choices)}" if choices else "; there are none"
+
+
+def show(value: object) -> str:
+    """Return a value as a sentence can hold it."""
+    if isinstance(value, Mapping):
+        return "keys and values"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = "".join(char if char.isprintable() else "�" for char in str(value))
+    return (text if len(text) <= SHOWN else f"{text[:SHOWN]}…") or "nothing"
+
+
+def _sentence(
+    kind: str, place: Place, value: object, context: Mapping[str, Any], parts: Mapping[Place, type[BaseModel]]
+) -> str:
+    key = _key(place)
+    match kind:
+        case "slipway":
+            return f"{key} {context['sentence']}".strip()
+        case "missing":
+            return f"{key} is missing"
+        case "extra_forbidden":
+            return f"unknown key {key}{near(str(place[-1]), _keys(place, parts), '`')}"
+        case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
+            return f"{key} takes keys and values, not {show(value)}".strip()
+        case _:
+            return f"{key} cannot be {show(value)}".strip()
+
+
+def _key(place: Place) -> str:
+    named = [step for step in place if isinstance(step, str)]
+    return f"`{show(named[-1])}`" if named else "the file"
+
+
+def _keys(place: Place, parts: Mapping[Place, type[BaseModel]]) -> list[str]:
+    """Return the keys that could stand at `place`."""
+    holder = place[:-1]
+    pattern = tuple("*" if index == 1 and holder[0] in GROUPS else step for index, step in enumerate(holder))
+    model = parts.get(pattern)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
