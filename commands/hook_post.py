@@ -28,6 +28,7 @@ class Told:
     """What Slipway answered."""
 
     heard: bool
+    code: str
     runs: tuple[str, ...]
     detail: str
 
@@ -48,7 +49,7 @@ def post(file: HookFile, changes: Sequence[Change]) -> Told:
         raise Unheard(f"its signature was refused: run slipway hook install again for {file.project}")
     if status >= 500:
         raise Unheard(f"it answered {status}: {_sentence(answer)}")
-    return Told(heard=status < 300, runs=_runs(answer), detail=_sentence(answer))
+    return Told(heard=status < 300, code=str(answer.get("code", "")), runs=_runs(answer), detail=_sentence(answer))
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:

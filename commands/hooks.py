@@ -80,7 +80,7 @@ def _tell_and_follow(file: HookFile, repository: Path, changes: list[Change], *,
 
 
 def _show(file: HookFile, told: Told) -> int:
-    if not told.runs:
+    if told.code != "accepted":
         click.echo(f"Slipway: {told.detail}")
     codes = [follow(file, run, click.echo) for run in told.runs[:MOST_FOLLOWED]]
     for run in told.runs[MOST_FOLLOWED:]:

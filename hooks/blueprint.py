@@ -1,5 +1,6 @@
 """The addresses that git hosts post to: sizes and types first, then the raw body, then everything else."""
 
+import time
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -9,6 +10,9 @@ from hooks.accept import Answer, Inbox, Received
 from hooks.forges import DOORS
 from pipeline.errors import NotFound, TooLarge, WrongType
 from pipeline.names import run_name
+
+CHUNK = 64 * 1024
+DISCARD_SECONDS = 5.0
 
 
 def make(inbox: Inbox, *, body_limit: int) -> Blueprint:
@@ -34,12 +38,24 @@ def make(inbox: Inbox, *, body_limit: int) -> Blueprint:
 
 
 def read_body(limit: int) -> bytes:
-    """Return the request's body as it came, reading at most `limit` bytes whatever its headers say."""
+    """Return the request's body as it came, keeping at most `limit` bytes whatever its headers say."""
     request.max_content_length = limit
     try:
         return request.get_data(cache=False)
     except RequestEntityTooLarge as fault:
+        _discard(limit)
         raise TooLarge(f"the body is larger than {limit} bytes") from fault
+
+
+def _discard(most: int) -> None:
+    """Read on for a while without keeping anything: a sender still at it would see a reset and not the answer."""
+    stream, end = request.environ["wsgi.input"], time.monotonic() + DISCARD_SECONDS
+    left = most
+    while left > 0 and time.monotonic() < end:
+        read = len(stream.read(min(left, CHUNK)))
+        if not read:
+            return
+        left -= read
 
 
 def lower_headers() -> dict[str, str]:
