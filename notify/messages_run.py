@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from notify.blocks import TEXT, Block, bounded, context, last, listing, output, section
-from notify.wording import code, cut, escape, link, quote, revision, sentence, who
+from notify.wording import author, code, cut, escape, link, quote, revision, sentence
 from pipeline.names import run_name
 from pipeline.outcome import State
 from pipeline.ports import ChatMessage
@@ -53,7 +53,7 @@ def mended(story: RunStory) -> str:
         return ""
     runs = "1 failed run" if story.mended.failures == 1 else f"{story.mended.failures} failed runs"
     branch = f"*{escape(story.project)} {escape(_branch(story))}*"
-    fixed = f"Fixed by {who(story.author)} in {revision(story.revision)}."
+    fixed = f"Fixed by {author(story.author)} in {revision(story.revision)}."
     return f"✅ {branch} is green again after {runs} ({span(story.mended.seconds)}). {fixed}"
 
 
@@ -102,7 +102,7 @@ def _progress(story: RunStory) -> tuple[str, str]:
 
 
 def _subject(story: RunStory) -> str:
-    words = " — ".join(part for part in (quote(story.subject), who(story.author)) if part)
+    words = " — ".join(part for part in (quote(story.subject), author(story.author)) if part)
     if story.state in {State.FAILED, State.ERROR, State.CANCELLED, State.SUPERSEDED}:
         return f"{revision(story.revision)} on {code(_branch(story))} · {words}".rstrip(" ·")
     return words

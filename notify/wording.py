@@ -34,8 +34,15 @@ def quote(text: str, limit: int = 200) -> str:
 
 
 def who(actor: str) -> str:
-    """Return who acted as chat says it."""
-    return escape(cut(telling.person(actor), 60))
+    """Return who acted as chat says it; somebody known by Slack alone is shown by their own name there."""
+    if telling.slack_id(actor):
+        return f"<@{telling.slack_id(actor)}>"
+    return author(actor)
+
+
+def author(name: str) -> str:
+    """Return who git says wrote something: never a mention, for anybody can write anything there."""
+    return escape(cut(telling.person(name), 60))
 
 
 def link(url: str, label: str) -> str:

@@ -59,15 +59,17 @@ def _address(words: list[str]) -> Verb | None:
 
 
 def _verb(words: list[str], implied: Verb | None) -> Verb | Mistake:
-    """Take the verb off the words. After `/deploy`, only a verb's own name counts: aliases may be services."""
+    """Take the verb off the words."""
     if not words:
         return implied or Verb.HELP
     first = words[0].lower()
-    if implied:
-        return VERBS[words.pop(0).lower()] if first in set(Verb) else implied
-    if first in VERBS:
+    if implied is None and first not in VERBS:
+        return _unknown(first)
+    verb = implied or VERBS[words.pop(0).lower()]
+    # `/deploy status` is status; only a verb's own name counts here, for an alias may be a service.
+    if verb in IMPLIED.values() and words and words[0].lower() in set(Verb):
         return VERBS[words.pop(0).lower()]
-    return _unknown(first)
+    return verb
 
 
 def _unknown(word: str) -> Mistake:

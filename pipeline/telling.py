@@ -19,10 +19,19 @@ def span(seconds: float) -> str:
 
 
 def person(actor: str) -> str:
-    """Return who acted: `ana@example.com` is @ana, `Ana Lima <ana@…>` is Ana Lima, `r87` is r87."""
+    """Return who acted: `ana@example.com` is @ana, `Ana Lima <ana@…>` is Ana Lima, `slack:T1:U1` is @U1."""
+    if slack_id(actor):
+        return f"@{slack_id(actor)}"
     name = actor.partition("<")[0].strip() or actor.strip("<> ")
     local, at, _domain = name.partition("@")
     return f"@{local}" if at and local else name
+
+
+def slack_id(actor: str) -> str:
+    """Return the user id of somebody known only by Slack (`slack:TEAM:USER`), or nothing."""
+    source, _, rest = actor.partition(":")
+    user = rest.partition(":")[2]
+    return user if source == "slack" and user.isascii() and user.isalnum() else ""
 
 
 def subject(message: str) -> str:

@@ -71,6 +71,9 @@ EXAMPLES = {
     "@slipway deploy web": Intent(verb=DEPLOY, targets=web()),
     "/deploy stop": Intent(verb=DEPLOY, targets=(Target(name="stop"),)),
     "/deploy status staging": Intent(verb=Verb.STATUS, subject="staging"),
+    "deploy status staging": Intent(verb=Verb.STATUS, subject="staging"),
+    "deploy shop/status": Intent(verb=DEPLOY, targets=(Target(name="shop/status"),)),
+    "rollback help": Intent(verb=Verb.HELP),
     "/deploy help": Intent(verb=Verb.HELP),
     "/slipway": Intent(verb=Verb.HELP),
     "": Intent(verb=Verb.HELP),
@@ -225,28 +228,6 @@ def test_any_text_gives_an_intent_or_a_mistake(line: str) -> None:
 
 JOINTS = ["to", "on", "in", "from", "for", "using", "because", "and", "all", "set", "!", ":", ",", "&"]
 JOINTS += ["@", "@@", "2h", "50%", "canary", "r87", "d1"]
-    "to",
-    "on",
-    "in",
-    "from",
-    "for",
-    "using",
-    "because",
-    "and",
-    "all",
-    "set",
-    "!",
-    ":",
-    ",",
-    "&",
-    "@",
-    "@@",
-    "2h",
-    "50%",
-    "canary",
-    "r87",
-    "d1",
-]
 NAMES = ["web", "web@main", "shop/web", "staging", "<!channel>", "/deploy"]
 WORDS = st.sampled_from([*Verb, *ALIASES, *JOINTS, *NAMES])
 

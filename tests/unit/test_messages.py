@@ -303,6 +303,13 @@ def test_a_reply_is_private_unless_something_changes() -> None:
     valid(reply_message("x" * 20_000, channel="#c"))
 
 
+def test_somebody_known_by_slack_alone_is_shown_by_slack() -> None:
+    assert first(replace(MOVE, actor="slack:T1:U7")).endswith("Deployed by <@U7>.")
+    assert person("slack:T1:U7") == "@U7"
+    assert "<" not in first(replace(MOVE, actor="slack:T1:!channel"))
+    assert "<" not in drawn(replace(STORY, author="slack:T1:U7")).text
+
+
 def test_words_are_put_as_chat_puts_them() -> None:
     assert [person(who) for who in ("ana@example.com", "Ana Lima <a@b.c>", "r87", "<a@b.c>")] == [
         "@ana",
