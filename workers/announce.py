@@ -1,0 +1,92 @@
+"""Draw live messages. A message never delays or fails what it tells of."""
+
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from notify.faults import RateLimited, Refused
+from notify.messages import draw
+from pipeline.deployment import DeploymentState
+from pipeline.errors import SlipwayError, Unavailable
+from pipeline.outcome import State
+from pipeline.stories import Story
+from store import jobs, messages, stories
+from store.links import Links
+from store.messages import LiveMessage
+from workers.context import Context
+
+# A message that cannot be delivered is tried for a day: 372 s for the first four times, then every quarter of an hour.
+BACK_OFF = (2.0, 10.0, 60.0, 300.0, 900.0)
+ATTEMPTS = 100
+
+
+def handle(ctx: Context, claim: jobs.Claim) -> None:
+    """Draw a message as things stand now, and once more later if they have moved on or will."""
+    with ctx.database.read() as session:
+        message = messages.get(session, claim.ref_id)
+        story = _story(ctx, session, message)
+    if message is None or story is None:
+        _settle(ctx, claim, message)
+        return
+    try:
+        ts = _draw(ctx, message, story)
+    except RateLimited as wait:
+        _put_back(ctx, claim, wait.seconds, counts=False)
+    except Unavailable:
+        if claim.attempt >= ATTEMPTS:
+            raise
+        _put_back(ctx, claim, BACK_OFF[min(claim.attempt, len(BACK_OFF)) - 1], counts=True)
+    except Refused as refusal:
+        with ctx.database.begin() as session:
+            jobs.finish(session, claim)
+            messages.failed(session, message.id, refusal.sentence)
+    else:
+        _drawn(ctx, claim, message, ts, ended=_ended(story))
+
+
+def give_up(_ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
+    """Keep why a message was never drawn."""
+    if messages.get(session, claim.ref_id) is not None:
+        messages.failed(session, claim.ref_id, fault.sentence)
+
+
+def _story(ctx: Context, session: Session, message: LiveMessage | None) -> Story | None:
+    if message is None or message.version <= message.drawn:
+        return None
+    return stories.story(session, message.kind, message.ref_id, Links(web=ctx.web_url, proxy_port=ctx.proxy_port))
+
+
+def _draw(ctx: Context, message: LiveMessage, story: Story) -> str:
+    """Post or redraw; a crash right after it can post a message twice in Slack, and never in the recorder."""
+    drawing = replace(draw(story, web_url=ctx.web_url, channel=message.channel), key=str(message.id))
+    return ctx.chat.update(message.ts, drawing) if message.ts else ctx.chat.post(drawing)
+
+
+def _drawn(ctx: Context, claim: jobs.Claim, message: LiveMessage, ts: str, *, ended: bool) -> None:
+    """Record the drawing. While more is to come the job stays, so that a burst of changes is drawn once a pause."""
+    with ctx.database.begin() as session:
+        newer = messages.drawn(session, message.id, ts=ts, version=message.version)
+        if newer or not ended:
+            jobs.put_back(session, claim, delay=ctx.chat.pause, counts=False)
+        else:
+            jobs.finish(session, claim)
+
+
+def _settle(ctx: Context, claim: jobs.Claim, message: LiveMessage | None) -> None:
+    """End a job that has nothing to draw, unless something came up since it looked."""
+    with ctx.database.begin() as session:
+        now = messages.get(session, claim.ref_id)
+        if message is not None and now is not None and now.version > message.version:
+            jobs.put_back(session, claim, delay=0.0, counts=False)
+        else:
+            jobs.finish(session, claim)
+
+
+def _put_back(ctx: Context, claim: jobs.Claim, delay: float, *, counts: bool) -> None:
+    with ctx.database.begin() as session:
+        jobs.put_back(session, claim, delay=delay, counts=counts)
+
+
+def _ended(story: Story) -> bool:
+    state: State | DeploymentState = story.state
+    return state.ended
