@@ -44,7 +44,7 @@ def context() -> Context:
         engine=DockerEngine(settings.docker.host, settings.home_id, settings.docker.networks, settings.build.builder),
         registry=HttpRegistry(settings.registry_address),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
-        names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address),
+        names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address, zones=settings.domains),
         probe=http_probe,
         transcripts=FileTranscripts(settings.home / "transcripts", limit=settings.limits.transcript),
         chat=_chat(settings, database),
