@@ -15,6 +15,7 @@ from store import catalog, deployments, environments, history, projects
 from store.schema import DeploymentRow, RunRow, StageRow
 
 MOST = 10
+NOWHERE = "Nothing runs anywhere yet."
 
 
 def status(ask: Ask, intent: Intent) -> Reply:
@@ -27,7 +28,7 @@ def status(ask: Ask, intent: Intent) -> Reply:
         places = [place for place in places if wanted in {place.environment.name, ""}]
         return Reply(text="\n".join(_status(ask, places, service)) or f"Nothing runs as {intent.subject}.")
     lines = [*_status(ask, places, ""), *_under_way(ask)]
-    return Reply(text="\n".join(lines) or "Nothing runs anywhere yet. Push to a project, and it will.")
+    return Reply(text="\n".join(lines) or f"{NOWHERE} Push to a project, and it will.")
 
 
 def where(ask: Ask, intent: Intent) -> Reply:
@@ -43,7 +44,7 @@ def where(ask: Ask, intent: Intent) -> Reply:
             if not wanted or wanted in {one.service, f"{place.project.name}/{one.service}"}:
                 found.setdefault(name, []).append(f"{place.environment.name} `{short(one.revision)}`")
     lines = [f"*{name}*: {', '.join(there)}" for name, there in found.items()]
-    return Reply(text="\n".join(lines) or f"{wanted or 'Nothing'} runs nowhere yet.")
+    return Reply(text="\n".join(lines) or (f"{wanted} runs nowhere yet." if wanted else NOWHERE))
 
 
 def past(ask: Ask, intent: Intent) -> Reply:

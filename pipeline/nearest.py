@@ -19,14 +19,17 @@ class Choice:
 
 
 def choose(word: str, names: Iterable[str], what: str) -> Choice:
-    """Return the name that is meant: itself, or the only one that begins so with three letters or more."""
+    """Return the name that is meant: itself, or the only one that begins so with three letters or more.
+
+    A name with only its last letter missing is a typing mistake and not an abbreviation: it is asked about.
+    """
     known = list(dict.fromkeys(names))
     if word in known:
         return Choice(name=word)
     begins = [name for name in known if len(word) >= SHORTEST and name.startswith(word)]
-    if len(begins) == 1:
+    if len(begins) == 1 and len(word) < len(begins[0]) - 1:
         return Choice(name=begins[0], echo=f"`{word}` as {begins[0]}")
-    if begins:
+    if len(begins) > 1:
         raise NotFound(f"`{word}` may be {either(begins)}: write it out.", code=f"ambiguous_{what}")
     raise NotFound(missing(word, known, what), code=f"unknown_{what}")
 

@@ -19,7 +19,7 @@ def test_three_letters_that_fit_one_name_are_enough_and_echoed() -> None:
     assert choose("pro", PLACES, "environment").echo == "`pro` as production"
 
 
-@pytest.mark.parametrize("word", ["pr", "c", ""])
+@pytest.mark.parametrize("word", ["pr", "c", "", "stagin"])
 def test_fewer_letters_are_not_enough(word: str) -> None:
     with pytest.raises(NotFound):
         choose(word, PLACES, "environment")
