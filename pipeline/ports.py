@@ -1,6 +1,6 @@
 """What Slipway needs of the outside, in its own words; `runtime/` and `notify/` answer, tests may answer otherwise."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -54,8 +54,14 @@ class Source(Protocol):
     def fetch(self, project: str, url: str, ref: str, revision: str) -> None:
         """Bring `ref` into the mirror. Raises StageFailed if the ref is gone or no longer holds the revision."""
 
+    def resolve(self, project: str, revision: str) -> str:
+        """Return the commit that a revision means: itself, or what it is a tag of."""
+
     def commit(self, project: str, revision: str) -> Commit:
         """Return what git says of a commit."""
+
+    def files(self, project: str, revision: str, paths: Iterable[str]) -> Mapping[str, bytes]:
+        """Return those of the paths that are regular files of the commit. Raises StageFailed as `read` does."""
 
     def read(self, project: str, revision: str, path: str) -> bytes | None:
         """Return a regular file of the commit, or None. Raises StageFailed for a symbolic link or a huge file."""

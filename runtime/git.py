@@ -1,0 +1,153 @@
+"""git, run as a program with a time limit, in a process group of its own that never outlives its parent."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import Unavailable
+from runtime.git_shield import environment, mortal, options
+
+LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+PATIENCE = 1.0
+ERROR_BYTES = 16 * 1024
+OUTPUT_BYTES = 4 * 1024**2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Done:
+    """How a git command ended."""
+
+    code: int
+    out: bytes
+    error: str
+
+
+class Process:
+    """A git command at work: its own process group, killed when its time is over or when nobody wants it any more."""
+
+    def __init__(self, arguments: Sequence[str], git_dir: Path, seconds: float, trusted: Path | None = None) -> None:
+        self._name = arguments[0]
+        self._seconds = seconds
+        self._expired = False
+        self._popen = _start([*mortal(), "git", *options(git_dir, local=trusted is not None), *arguments], trusted)
+        self._errors: deque[bytes] = deque(maxlen=ERROR_BYTES // 1024)
+        self._reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._reader.start()
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    @property
+    def input(self) -> IO[bytes]:
+        """Where the command reads from."""
+        return _pipe(self._popen.stdin)
+
+    @property
+    def output(self) -> IO[bytes]:
+        """What the command writes."""
+        return _pipe(self._popen.stdout)
+
+    def wait(self) -> int:
+        """Return the exit code once the command has ended. Raises Unavailable if its time was over."""
+        code = self._popen.wait()
+        self._timer.cancel()
+        self._reader.join(PATIENCE)
+        if self._expired:
+            raise Unavailable(f"git {self._name} took longer than {self._seconds:g} s", code="git_timeout")
+        return code
+
+    def error(self) -> str:
+        """Return the last line the command complained with, safe to show."""
+        lines = b"".join(self._errors).decode("utf-8", "replace").splitlines()
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in last.strip())[:300]
+
+    def stop(self) -> None:
+        """End the command and whatever it has started: interrupt, then terminate, then kill."""
+        self._timer.cancel()
+        self._end()
+        for pipe in (self.input, self.output):
+            _close(pipe)
+        self._reader.join(PATIENCE)
+        if not self._reader.is_alive():
+            _close(_pipe(self._popen.stderr))
+
+    def _end(self) -> None:
+        for rung in LADDER:
+            if self._popen.poll() is not None:
+                return
+            try:
+                os.killpg(self._popen.pid, rung)
+                self._popen.wait(PATIENCE)
+            except ProcessLookupError:
+                return
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _expire(self) -> None:
+        if self._popen.poll() is None:
+            self._expired = True
+            self._end()
+
+    def _read_errors(self) -> None:
+        stream = _pipe(self._popen.stderr)
+        while chunk := os.read(stream.fileno(), 1024):
+            self._errors.append(chunk)
+
+
+@contextmanager
+def opened(arguments: Sequence[str], *, git_dir: Path, seconds: float) -> Iterator[Process]:
+    """Start a git command and end it when the block is left."""
+    process = Process(arguments, git_dir, seconds)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def run(arguments: Sequence[str], *, git_dir: Path, seconds: float, trusted: Path | None = None) -> Done:
+    """Run a git command to its end. `trusted` is a git configuration file; with it directories may be fetched from."""
+    process = Process(arguments, git_dir, seconds, trusted)
+    try:
+        _close(process.input)
+        out = process.output.read(OUTPUT_BYTES)
+        if len(out) == OUTPUT_BYTES:
+            raise Unavailable(f"git {arguments[0]} said more than anybody can read", code="git_flood")
+        return Done(code=process.wait(), out=out, error=process.error())
+    finally:
+        process.stop()
+
+
+def _start(command: Sequence[str], trusted: Path | None) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(trusted),
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as fault:
+        raise Unavailable(f"git cannot be started: {fault.strerror}", code="git_missing") from fault
+
+
+def _pipe(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:
+        raise RuntimeError("every stream of a git command is a pipe")
+    return stream
+
+
+def _close(stream: IO[bytes]) -> None:
+    try:
+        stream.close()
+    except BrokenPipeError:
+        return
