@@ -7,13 +7,18 @@ import docker
 from docker.errors import DockerException
 
 from pipeline.errors import Unavailable
+from runtime.stack_checks import engine_answers
 
 SECONDS = 300
+FIX = "Run bin/setup, or set DOCKER_HOST."
 
 
 @contextmanager
 def engine_client(url: str) -> Iterator[docker.APIClient]:
     """Open a client. Raises Unavailable if the engine does not answer or refuses what is asked of it inside."""
+    # Asked first, as docker-py leaves a socket open when nobody is at the other end.
+    if why := engine_answers(url):
+        raise Unavailable(why, code="engine_unavailable", fix=FIX)
     try:
         client = docker.APIClient(base_url=url, version="auto", timeout=SECONDS)
         try:
@@ -21,5 +26,4 @@ def engine_client(url: str) -> Iterator[docker.APIClient]:
         finally:
             client.close()
     except DockerException as fault:
-        sentence = f"the engine at {url} does not answer or refuses: {fault}"
-        raise Unavailable(sentence, code="engine_unavailable", fix="Run bin/setup, or set DOCKER_HOST.") from fault
+        raise Unavailable(f"the engine at {url} refuses: {fault}", code="engine_unavailable", fix=FIX) from fault

@@ -1,6 +1,7 @@
 """The supervisor of one part: starts it again when it ends, and lets nothing outlive itself."""
 
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 STEADY = 2.0
 GRACE = 35.0
+SHOWN = 120
 STOP = {signal.SIGTERM, signal.SIGINT}
 PASS_ON = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 WATCHED = STOP | PASS_ON | {signal.SIGCHLD}
@@ -20,6 +22,7 @@ WATCHED = STOP | PASS_ON | {signal.SIGCHLD}
 def keep(argv: Sequence[str], say: Callable[[str], None]) -> None:
     """Run a program until told to stop by SIGTERM or SIGINT, starting it again whenever it ends."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    shown = " ".join(shlex.join(argv).split())[:SHOWN]
     quick = 0
     while True:
         began = time.monotonic()
@@ -29,7 +32,7 @@ def keep(argv: Sequence[str], say: Callable[[str], None]) -> None:
         ran = time.monotonic() - began
         quick = 0 if ran >= STEADY else quick + 1
         wait = delay(quick)
-        say(f"{' '.join(argv)} {ended} after {ran:.1f} s; starting it again in {wait:.1f} s")
+        say(f"{shown} {ended} after {ran:.1f} s; starting it again in {wait:.1f} s")
         if signal.sigtimedwait(STOP, wait) is not None:
             return
 
