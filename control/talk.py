@@ -24,5 +24,6 @@ def help_with(intent: Intent, there: Collection[Verb]) -> Reply:
         soon = "" if verb in there else f"\n`{verb.value}` is not there yet."
         return Reply(text=f"`{USAGE[verb]}`{words}{soon}")
     lines = [f"• `{USAGE[verb]}`" for verb in Verb if verb in there]
+    mouths = "Say these in Slack after `/slipway`, or in a shell after `slipway chat`:"
     ref = "A REF is a branch, a tag, a revision of 7 digits or more, an environment, `latest` or `head`."
-    return Reply(text="\n".join([*lines, ref]))
+    return Reply(text="\n".join([mouths, *lines, ref]))
