@@ -30,8 +30,8 @@ PRIVATE = 0o600
 def up(detach: bool) -> None:
     """Start the whole system on this machine, private to SLIPWAY_HOME."""
     home = private_folder(Settings().home)
-    for name in ("run", "log"):
-        private_folder(home / name)
+    for folder in (home / "run", home / "log", Settings().run):
+        private_folder(folder)
     pid_file = home / "run" / "up.pid"
     if read_mark(pid_file) is not None:
         click.echo(f"Slipway is already up: {Settings().web_url} ({home})")

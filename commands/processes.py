@@ -9,9 +9,14 @@ import click
 from config.settings import ROOT, Settings
 from pipeline.errors import NotFound
 from runtime import stack_daemons
+from runtime.dnsmasq import Dnsmasq
+from runtime.haproxy import Haproxy
+from runtime.haproxy_file import Front
 from runtime.stack import INSTANCE, PART
+from runtime.stack_keep import tell_keeper
 
 Argv = tuple[str, ...]
+ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 
 
 @click.command()
@@ -27,6 +32,7 @@ def process(name: str) -> None:
         "PYTHONUNBUFFERED": "1",
         PART: f"{settings.home_id}/{os.environ.get(INSTANCE, name)}",
     }
+    tell_keeper(argv, (PART, "SLIPWAY_HOME", "PYTHONUNBUFFERED"))
     os.chdir(ROOT)
     os.execv(argv[0], argv)  # noqa: S606 - becoming the program is the point
 
@@ -42,13 +48,24 @@ def registry(settings: Settings) -> Argv:
 
 
 def proxy(settings: Settings) -> Argv:
-    """Return what starts HAProxy."""
-    raise NotImplementedError
+    """Return what starts HAProxy, with the routes there were."""
+    haproxy = Haproxy(directory=settings.home / "proxy", run=settings.run)
+    front = Front(
+        address=settings.proxy.address,
+        port=settings.proxy.http_port,
+        web_host="127.0.0.1" if settings.web.host in ANYWHERE else settings.web.host,
+        web_port=settings.web.port,
+        dashboards=dashboard_names(settings),
+    )
+    haproxy.write_config(front)
+    return tuple(haproxy.argv())
 
 
 def dns(settings: Settings) -> Argv:
-    """Return what starts dnsmasq."""
-    raise NotImplementedError
+    """Return what starts dnsmasq, with the names there were."""
+    dnsmasq = Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address, zones=settings.domains)
+    dnsmasq.write_config(listen=settings.dns.host, port=settings.dns.port, run=settings.run)
+    return tuple(dnsmasq.argv())
 
 
 def web(_settings: Settings) -> Argv:
@@ -69,6 +86,11 @@ def chat(_settings: Settings) -> Argv:
 def clock(_settings: Settings) -> Argv:
     """Return what starts the reconciler."""
     return _workers("clock")
+
+
+def dashboard_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names by which the proxy leads to the pages."""
+    return tuple(name for zone in settings.domains for name in (zone, f"slipway.{zone}"))
 
 
 def _workers(kind: str) -> Argv:

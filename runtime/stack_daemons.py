@@ -3,15 +3,12 @@
 import secrets
 import shutil
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import Unavailable
 from runtime.files import replace
 from runtime.stack_home import private_folder
+from runtime.templates import render
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "config"
 PRIVATE = 0o600
 EVERYWHERE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -20,8 +17,8 @@ def redis(home: Path, *, run: Path) -> tuple[str, ...]:
     """Write Redis's configuration and return what starts it: on a socket only, durable, never forgetting."""
     folder = private_folder(home / "redis")
     path = folder / "redis.conf"
-    text = _render("redis.conf.j2", socket=private_folder(run) / "redis.sock", folder=folder)
-    replace(path, text.encode(), mode=PRIVATE)
+    text = render("redis.conf.j2", socket=private_folder(run) / "redis.sock", folder=folder)
+    replace(path, text, mode=PRIVATE)
     return (program("redis-server"), str(path))
 
 
@@ -30,7 +27,7 @@ def registry(home: Path, *, host: str, port: int) -> tuple[str, ...]:
     folder = private_folder(home / "registry")
     path = folder / "registry.yml"
     values = {"folder": folder / "data", "address": f"{host}:{port}", "secret": secrets.token_hex(16)}
-    replace(path, _render("registry.yml.j2", **values).encode(), mode=PRIVATE)
+    replace(path, render("registry.yml.j2", **values), mode=PRIVATE)
     return (program("docker-registry"), "serve", str(path))
 
 
@@ -40,10 +37,3 @@ def program(name: str) -> str:
     if found is None:
         raise Unavailable(f"this machine has no {name}", code="program_missing", fix="Run bin/setup.")
     return found
-
-
-def _render(template: str, **values: Any) -> str:
-    # What is rendered here is never HTML; quoting is each template's own.
-    loader = FileSystemLoader(TEMPLATES)
-    environment = Environment(loader=loader, undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701
-    return environment.get_template(template).render(values)

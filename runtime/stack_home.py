@@ -22,6 +22,8 @@ MADE = (
     "proxy",
     "dns",
     "demo",
+    "chat.jsonl",
+    "web.key",
     "slipway.db",
     "slipway.db-wal",
     "slipway.db-shm",

@@ -1,11 +1,13 @@
 """The supervisor of one part: starts it again when it ends, and lets nothing outlive itself."""
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from runtime.stack_pid import die_with_parent
 
@@ -14,25 +16,46 @@ LONGEST_DELAY = 5.0
 STEADY = 2.0
 GRACE = 35.0
 SHOWN = 120
+KEEPER = "SLIPWAY_KEEPER_FD"
 STOP = {signal.SIGTERM, signal.SIGINT}
 PASS_ON = {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
 WATCHED = STOP | PASS_ON | {signal.SIGCHLD}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """How to start a program."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class End:
+    """How a program ended; `became` is what it said it would become, so that it can be that at once the next time."""
+
+    how: str
+    asked: bool = False
+    became: Start | None = None
 
 
 def keep(argv: Sequence[str], say: Callable[[str], None]) -> None:
     """Run a program until told to stop by SIGTERM or SIGINT, starting it again whenever it ends."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     shown = " ".join(shlex.join(argv).split())[:SHOWN]
+    whole = start = Start(argv=argv)
     quick = 0
     while True:
         began = time.monotonic()
-        ended, stopping = _run_once(argv)
-        if stopping:
+        end = _run_once(start)
+        if end.asked:
             return
         ran = time.monotonic() - began
         quick = 0 if ran >= STEADY else quick + 1
+        # What ran well is started as it was, which takes no preparation; what did not is prepared anew.
+        start = whole if quick else end.became or start
         wait = delay(quick)
-        say(f"{shown} {ended} after {ran:.1f} s; starting it again in {wait:.1f} s")
+        say(f"{shown} {end.how} after {ran:.1f} s; starting it again in {wait:.1f} s")
         if signal.sigtimedwait(STOP, wait) is not None:
             return
 
@@ -42,18 +65,49 @@ def delay(quick: int) -> float:
     return min(FIRST_DELAY * 2.0 ** max(quick - 1, 0), LONGEST_DELAY)
 
 
-def _run_once(argv: Sequence[str]) -> tuple[str, bool]:
-    """Run the program to its end; return how it ended and whether this was asked for."""
+def tell_keeper(argv: Sequence[str], names: Iterable[str]) -> None:
+    """Tell the supervisor, if there is one, what this process is about to become, and with which variables."""
+    number = os.environ.pop(KEEPER, "")
+    if number:
+        with os.fdopen(int(number), "w") as pipe:
+            json.dump({"argv": list(argv), "env": {name: os.environ[name] for name in names}}, pipe)
+
+
+def _run_once(start: Start) -> End:
+    """Run the program to its end."""
     parent = os.getpid()
+    told, tell = os.pipe()
+    env = {**os.environ, **start.env, KEEPER: str(tell)}
     try:
-        child = subprocess.Popen(argv, process_group=0, preexec_fn=lambda: _tie_to(parent))  # noqa: PLW1509 - no threads here
+        child = subprocess.Popen(
+            start.argv,
+            env=env,
+            pass_fds=(tell,),
+            process_group=0,
+            preexec_fn=lambda: _tie_to(parent),  # noqa: PLW1509 - there are no threads here
+        )
     except OSError as fault:
-        return f"could not be started ({fault.strerror})", False
-    stopping = _watch(child.pid)
+        os.close(told)
+        return End(how=f"could not be started ({fault.strerror})")
+    finally:
+        os.close(tell)
+    asked = _watch(child.pid)
     # The first process has ended but is not reaped yet, so its group's number still means this group and no other.
     _kill_group(child.pid)
     code = child.wait()
-    return (f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"), stopping
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return End(how=how, asked=asked, became=_became(told))
+
+
+def _became(told: int) -> Start | None:
+    """Read what the program said it would become; a program that knows nothing of this said nothing."""
+    os.set_blocking(told, False)
+    with os.fdopen(told) as pipe:
+        try:
+            values = json.loads(pipe.read() or "null")
+        except (ValueError, TypeError, OSError):
+            return None
+    return Start(**values) if values else None
 
 
 def _tie_to(parent: int) -> None:

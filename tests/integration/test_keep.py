@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import ROOT
+from runtime.stack_keep import STEADY
 from runtime.stack_pid import started_at
 
 KEEP = (sys.executable, str(ROOT / "cli.py"), "keep", "--")
@@ -111,3 +112,23 @@ def test_a_program_that_is_not_there_is_tried_again(tmp_path: Path) -> None:
     process.terminate()
     assert process.wait(timeout=5) == 0
     process.stdout.close()
+
+
+def test_what_ran_well_is_started_again_as_what_it_became(tmp_path: Path) -> None:
+    became = f"import os, time; open({str(tmp_path / 'pids')!r}, 'a').write(f'{{os.getpid()}} '); time.sleep(60)"
+    first = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from runtime.stack_keep import tell_keeper;"
+        "open(sys.argv[2], 'a').write('prepared\\n'); argv = [sys.executable, '-c', sys.argv[3]];"
+        "tell_keeper(argv, ['PATH']); os.execv(argv[0], argv)"
+    )
+    prepared = tmp_path / "prepared"
+    argv = [*KEEP, sys.executable, "-c", first, str(ROOT), str(prepared), became]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    pids = tmp_path / "pids"
+    until(pids.is_file, 10)
+    time.sleep(STEADY)
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+    until(lambda: len(pids.read_text().split()) == 2, 1.5)
+    assert prepared.read_text() == "prepared\n"
+    process.terminate()
+    assert process.wait(timeout=5) == 0
