@@ -15,6 +15,7 @@ COMMANDS = {
     "status": ("commands.places", "status", "Say what is up, and where."),
     "doctor": ("commands.doctor", "doctor", "Check everything Slipway leans on, and say how to mend it."),
     "base": ("commands.bases", "base", "Build base images from this machine's own programs."),
+    "demo": ("commands.demo", "demo", "Push a sample shop through everything, checking each step."),
     "project": ("commands.projects", "project", "Connect repositories."),
     "hook": ("commands.hooks", "hook", "Let a repository tell Slipway of its pushes."),
     "run": ("commands.runs", "run", "Look at runs, follow, cancel or retry them."),
