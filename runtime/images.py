@@ -1,0 +1,111 @@
+"""Images on the engine: looked at, tagged, pushed, pulled."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from pipeline.errors import Unavailable
+from pipeline.ports import ImageFacts, Line
+from runtime.classic import pulled
+from runtime.wire import BROKEN, Wire, said
+
+PUSH_SECONDS = 900
+PULL_SECONDS = 900
+# Progress that says nothing once the layer is through.
+PASSING = frozenset({"Preparing", "Waiting", "Pushing"})
+
+
+class Images:
+    """The images the engine has and the registry may have."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image another reference."""
+        repository, tag = _split(reference)
+        with self._wire.doing(f"tag {image} as {reference}"):
+            self._wire.api.tag(image, repository, tag)
+
+    def push(self, reference: str, line: Line) -> str:
+        """Push a tagged image and return the digest the registry knows it by."""
+        repository, tag = _split(reference)
+        digest = ""
+        for message in self._messages("push", repository, tag, PUSH_SECONDS):
+            aux = message.get("aux")
+            if isinstance(aux, dict):
+                digest = str(aux.get("Digest", digest))
+            elif "status" in message and message["status"] not in PASSING:
+                line(pulled(message))
+        if not digest:
+            raise Unavailable(f"the registry gave no digest for {reference}", code="registry_unavailable")
+        return digest
+
+    def image(self, reference: str) -> ImageFacts | None:
+        """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it."""
+        found = self._inspect(reference)
+        if found is None and _names_registry(reference) and self._pull(reference):
+            found = self._inspect(reference)
+        return _facts(found) if found else None
+
+    def _inspect(self, reference: str) -> dict[str, Any] | None:
+        with self._wire.doing(f"look at the image {reference}"):
+            try:
+                found: dict[str, Any] = self._wire.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+            return found
+
+    def _pull(self, reference: str) -> bool:
+        repository, tag = _split(reference)
+        try:
+            for _message in self._messages("pull", repository, tag, PULL_SECONDS):
+                pass
+        except NotFound:
+            return False
+        return True
+
+    def _messages(self, verb: str, repository: str, tag: str, seconds: float) -> Iterator[dict[str, Any]]:
+        """Yield what the engine says while it talks to the registry; NotFound if the registry has no such image."""
+        deadline, what = time.monotonic() + seconds, f"{verb} {repository}"
+        try:
+            stream = iter(getattr(self._wire.api, verb)(repository, tag, stream=True, decode=True))
+            while (message := next(stream, None)) is not None:
+                if "error" in message:
+                    raise _registry(f"{what}: {message['error']}")
+                if time.monotonic() > deadline:
+                    raise _registry(f"{what} within {seconds:g} s")
+                yield message
+        except NotFound:
+            raise
+        except APIError as fault:
+            raise _registry(f"{what}: {said(fault)}") from fault
+        except BROKEN as fault:
+            raise self._wire.gone(fault) from fault
+
+
+def _registry(what: str) -> Unavailable:
+    return Unavailable(f"the container engine could not {what}", code="registry_unavailable")
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """Return repository and tag or digest; a colon before a slash belongs to the registry's port."""
+    if "@" in reference:
+        repository, _, digest = reference.partition("@")
+        return repository, digest
+    repository, colon, tag = reference.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (reference, "latest")
+
+
+def _names_registry(reference: str) -> bool:
+    """Tell whether a reference says which registry it is from: no other is asked, least of all a public one."""
+    host, slash, _ = reference.partition("/")
+    return bool(slash) and (host == "localhost" or "." in host or ":" in host)
+
+
+def _facts(found: dict[str, Any]) -> ImageFacts:
+    exposed = (found.get("Config") or {}).get("ExposedPorts") or {}
+    ports = [int(port.removesuffix("/tcp")) for port in exposed if port.endswith("/tcp")]
+    return ImageFacts(id=found["Id"], port=min(ports, default=None), size=found["Size"])
