@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.schema import CommandRow, DeliveryRow, LeaseRow, ProjectRow, RecordedRow, RunRow
+from store.schema import DeliveryRow, LeaseRow, ProjectRow, RecordedRow, RunRow
 from store.session import now
 from store.views import NEWEST, Page, View, below, listed, when
 
@@ -41,12 +41,6 @@ def messages(session: Session, *, channel: str | None = None, page: Page = NEWES
     if channel:
         query = query.where(RecordedRow.channel == channel)
     return listed([_message(row) for row in session.scalars(query.limit(page.limit + 1))], page)
-
-
-def commands(session: Session, limit: int = 50) -> list[View]:
-    """Return the newest lines that people spoke to Slipway."""
-    rows = session.scalars(select(CommandRow).order_by(CommandRow.id.desc()).limit(limit))
-    return [_command(row) for row in rows]
 
 
 def lease_held(session: Session, name: str) -> bool:
@@ -89,16 +83,4 @@ def _message(row: RecordedRow) -> View:
         "edits": row.edits,
         "created_at": when(row.created_at),
         "updated_at": when(row.updated_at),
-    }
-
-
-def _command(row: CommandRow) -> View:
-    return {
-        "id": str(row.id),
-        "source": row.source,
-        "person": row.person,
-        "channel": row.channel,
-        "line": row.line,
-        "reply": row.reply,
-        "received_at": when(row.received_at),
     }

@@ -1,0 +1,66 @@
+"""Speaking to a Slipway over its HTTP API, here or on another machine."""
+
+import os
+from typing import Any, Self
+
+import httpx
+
+from config.settings import Settings
+from pipeline.errors import Conflict, NotFound, Rejected, Unauthorized, Unavailable
+
+SECONDS = 10.0
+BY_STATUS: dict[int, type[Rejected]] = {401: Unauthorized, 404: NotFound, 409: Conflict}
+
+
+class Client:
+    """The API at SLIPWAY_URL with SLIPWAY_TOKEN, or at this home's own address with its own token."""
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        settings = None if url else Settings()
+        self.url = (url or os.environ.get("SLIPWAY_URL") or (settings.web_url if settings else "")).rstrip("/")
+        own = settings.web.token if settings and not os.environ.get("SLIPWAY_URL") else None
+        token = token or os.environ.get("SLIPWAY_TOKEN") or (own.get_secret_value() if own else None)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=SECONDS, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, path: str, **query: str | int | None) -> Any:
+        """Return what the API says. Raises Rejected or Unavailable."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return self._ask("GET", path, params=wanted).json()
+
+    def text(self, path: str, offset: int = 0) -> bytes:
+        """Return plain text from a byte on. Raises Rejected or Unavailable."""
+        return self._ask("GET", path, params={"from": offset}).content
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Ask for something to be done. Raises Rejected or Unavailable."""
+        return self._ask("POST", path, json=body).json()
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, f"/api/v1{path}", **options)
+        except httpx.HTTPError as fault:
+            raise Unavailable(
+                f"nobody answers at {self.url}", fix="Start it with ./slipway up -d, or set SLIPWAY_URL."
+            ) from fault
+        if answer.is_success:
+            return answer
+        raise _fault(answer, self.url)
+
+
+def _fault(answer: httpx.Response, url: str) -> Rejected | Unavailable:
+    try:
+        problem = answer.json()
+        words = {"code": str(problem["code"]), "fix": str(problem.get("fix", ""))}
+        sentence = str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        words, sentence = {}, f"{url} answered {answer.status_code}: is that a Slipway?"
+    if answer.status_code >= 500 or not words:
+        return Unavailable(sentence, **words)
+    return BY_STATUS.get(answer.status_code, Rejected)(sentence, **words)

@@ -1,0 +1,68 @@
+"""Runs and stages as lines on a terminal. Pure."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.names import short
+from pipeline.outcome import State
+
+SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
+# What people wrote into a commit must not speak to the terminal.
+CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+TAIL = 20
+
+View = dict[str, Any]
+
+
+def ended(thing: View) -> bool:
+    """Tell whether nothing more will happen to a run or a stage."""
+    return State(thing["state"]).ended
+
+
+def run_line(run: View) -> str:
+    """Return a run in one line."""
+    where = run["branch"] or run["tag"] or run["ref"]
+    words = (f"{run['id']:<6}", f"{_sign(run)} {run['state']:<10}", f"{run['project']}", short(run["revision"]))
+    return clean(f"{'  '.join(words)}  {where}  {subject(run['message'])}  {took(run)}".rstrip())
+
+
+def stage_line(stage: View) -> str:
+    """Return a stage in one line."""
+    return clean(
+        f"  {_sign(stage)} {stage['name']:<16} {stage['state']:<10} {took(stage):>8}  {subject(stage['reason'])}"
+    ).rstrip()
+
+
+def told(run: View) -> Iterator[str]:
+    """Yield a run, its stages, and the last lines of what broke it."""
+    yield run_line(run)
+    yield f"  {run['url']}"
+    for stage in run["stages"]:
+        yield stage_line(stage)
+        for line in stage["tail"][-TAIL:] if stage["state"] in {"failed", "error"} else ():
+            yield f"      {clean(str(line))}"
+
+
+def clean(text: str) -> str:
+    """Return a text without what a terminal would obey."""
+    return CONTROLS.sub("", text)
+
+
+def subject(text: str) -> str:
+    """Return the first line of a text."""
+    return (text or "").strip().partition("\n")[0][:120]
+
+
+def took(thing: View) -> str:
+    """Return how long a run or a stage took, or has taken so far."""
+    if not thing["started_at"]:
+        return ""
+    end = datetime.fromisoformat(thing["finished_at"]) if thing["finished_at"] else datetime.now(UTC)
+    seconds = max(0.0, (end - datetime.fromisoformat(thing["started_at"])).total_seconds())
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _sign(thing: View) -> str:
+    return SIGNS.get(thing["state"], "–")

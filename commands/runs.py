@@ -1,0 +1,168 @@
+"""`slipway run` and `slipway log`: look at runs, follow, cancel or retry them, through the HTTP API."""
+
+import json
+import re
+import sys
+import time
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from commands.client import Client
+from commands.run_lines import ended, run_line, stage_line, told
+from pipeline.errors import NotFound, Unavailable
+
+PAUSE = 0.3
+PATIENCE = 30.0
+EXIT = {"passed": 0, "failed": 1}
+COULD_NOT_TELL = 5
+COLOURS = re.compile(rb"\x1b\[[0-9;:]*m")
+
+View = dict[str, Any]
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON as the API gives it.")
+
+
+@click.group()
+def run() -> None:
+    """Look at runs, follow, cancel or retry them."""
+
+
+@run.command("list")
+@click.option("--project", help="Only of this project.")
+@click.option("--branch", help="Only of this branch.")
+@click.option("--state", help="Only in this state.")
+@click.option("--limit", default=20, show_default=True, help="At most so many.")
+@json_option
+def list_runs(project: str | None, branch: str | None, state: str | None, limit: int, as_json: bool) -> None:
+    """List runs, newest first."""
+    with Client() as client:
+        found = client.get("/runs", project=project, branch=branch, state=state, limit=limit)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for one in found["items"]:
+        click.echo(run_line(one))
+    if not found["items"]:
+        click.echo("No run matches." if project or branch or state else "No run yet: the first push makes one.")
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@json_option
+def view(run_id: str, as_json: bool) -> None:
+    """Show a run and its stages."""
+    with Client() as client:
+        found = client.get(f"/runs/{quote(run_id, safe='')}")
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for line in told(found):
+        click.echo(line)
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@click.option("--exit-status", is_flag=True, help="Exit 0 if it passed, 1 if it failed, 5 if that cannot be told.")
+@json_option
+def watch(run_id: str, exit_status: bool, as_json: bool) -> int:
+    """Follow a run until it ends, a line for each stage that does."""
+    with Client() as client:
+        last = _follow(client, run_id, quiet=as_json)
+    if as_json:
+        click.echo(json.dumps(last, ensure_ascii=False))
+    return EXIT.get(last["state"], COULD_NOT_TELL) if exit_status else 0
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@json_option
+def cancel(run_id: str, as_json: bool) -> None:
+    """Ask for a run to stop."""
+    _act(run_id, "cancel", as_json)
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
+@json_option
+def retry(run_id: str, as_json: bool) -> None:
+    """Run the same push once more."""
+    _act(run_id, "retry", as_json)
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@click.argument("stage", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the stage has ended.")
+def log(run_id: str, stage: str | None, follow: bool) -> None:
+    """Show what a stage of a run has written: STAGE, or the one that broke it, or the last one that ran."""
+    with Client() as client:
+        found = client.get(f"/runs/{quote(run_id, safe='')}")
+        name = stage or _worth_reading(found)
+        path = f"/runs/{found['id']}/stages/{quote(name, safe='')}/log"
+        offset = 0
+        while True:
+            over = not follow or ended(_stage(client.get(f"/runs/{found['id']}"), name))
+            data = client.text(path, offset)
+            offset += len(data)
+            sys.stdout.buffer.write(data if sys.stdout.isatty() else COLOURS.sub(b"", data))
+            sys.stdout.flush()
+            if over:
+                return
+            time.sleep(PAUSE)
+
+
+def _follow(client: Client, run_id: str, *, quiet: bool) -> View:
+    """Return the run once it has ended. A server that restarts meanwhile is waited for, for half a minute."""
+    said: set[str] = set()
+    heard = time.monotonic()
+    while True:
+        try:
+            found: View = client.get(f"/runs/{quote(run_id, safe='')}")
+            heard = time.monotonic()
+        except Unavailable:
+            if not said or time.monotonic() - heard > PATIENCE:
+                raise
+            time.sleep(PAUSE)
+            continue
+        if not quiet:
+            _say(found, said)
+        said.add("")
+        if ended(found):
+            return found
+        time.sleep(PAUSE)
+
+
+def _say(found: View, said: set[str]) -> None:
+    if "" not in said:
+        click.echo(f"{run_line(found)}\n  {found['url']}")
+    for stage in found["stages"]:
+        if ended(stage) and stage["name"] not in said:
+            said.add(stage["name"])
+            click.echo(stage_line(stage))
+    if ended(found):
+        click.echo(f"{found['id']} {found['state']}{': ' + found['reason'] if found['reason'] else ''}")
+    sys.stdout.flush()
+
+
+def _act(run_id: str, verb: str, as_json: bool) -> None:
+    with Client() as client:
+        done = client.post(f"/runs/{quote(run_id, safe='')}/{verb}", {})
+    click.echo(json.dumps(done, ensure_ascii=False) if as_json else done.get("detail") or done.get("reply") or "Done.")
+
+
+def _worth_reading(found: View) -> str:
+    stages = found["stages"]
+    broken = [one for one in stages if one["state"] in {"failed", "error"}]
+    begun = [one for one in stages if one["attempt"]]
+    if not stages:
+        raise NotFound(f"{found['id']} has no stages yet")
+    return str((broken or begun[-1:] or stages)[0]["name"])
+
+
+def _stage(found: View, name: str) -> View:
+    stages: list[View] = found["stages"]
+    stage = next((one for one in stages if one["name"] == name), None)
+    if stage is None:
+        raise NotFound(f"{found['id']} has no stage {name}")
+    return stage

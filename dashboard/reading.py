@@ -1,0 +1,92 @@
+"""What the API and the pages read with: the database, the transcripts, and ids as people write them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from dashboard.events import Streams
+from dashboard.logs import Reader, Transcript
+from pipeline.errors import NotFound, Rejected
+from pipeline.outcome import State
+from store import views, views_places
+from store.links import Links
+from store.session import Database
+from store.views import Page, View
+
+MOST = 200
+USUAL = 50
+BIGGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """The means of reading; `now` is the clock."""
+
+    database: Database
+    links: Links
+    transcripts: Reader
+    streams: Streams
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Read in one transaction, so that a page never contradicts itself."""
+        with self.database.read() as session:
+            yield session
+
+    def run(self, name: str) -> View:
+        """Return a run by what people call it. Raises NotFound."""
+        with self.session() as session:
+            found = views.run(session, self.links, number(name, "r"))
+        if found is None:
+            raise NotFound(f"there is no run {name}")
+        return found
+
+    def deployment(self, name: str) -> View:
+        """Return a deployment by what people call it. Raises NotFound."""
+        with self.session() as session:
+            found = views_places.deployment(session, self.links, number(name, "d"))
+        if found is None:
+            raise NotFound(f"there is no deployment {name}")
+        return found
+
+    def transcript(self, name: str, stage: str) -> Transcript:
+        """Return the transcript of a stage that this run has. Raises NotFound."""
+        run = self.run(name)
+        if all(one["name"] != stage for one in run["stages"]):
+            raise NotFound(f"{run['id']} has no stage {stage}")
+        return Transcript(
+            reader=self.transcripts,
+            run=number(run["id"], "r"),
+            stage=stage,
+            over=lambda: self._over(run["id"], stage),
+        )
+
+    def _over(self, run: str, stage: str) -> bool:
+        return any(one["name"] == stage and State(one["state"]).ended for one in self.run(run)["stages"])
+
+
+def number(name: str, letter: str) -> int:
+    """Return the number in `r87` or `87`. Raises NotFound: nothing is called anything else."""
+    found = re.fullmatch(rf"{letter}?([0-9]{{1,19}})", name, re.ASCII)
+    if found is None or int(found[1]) > BIGGEST_ID:
+        raise NotFound(f"there is no {name[:80]}")
+    return int(found[1])
+
+
+def page_of(limit: str | None, cursor: str | None) -> Page:
+    """Return the page that a request asks for. Raises Rejected for what is no number."""
+    wanted = _whole("limit", limit, USUAL)
+    return Page(limit=min(max(1, wanted), MOST), before=_whole("cursor", cursor, 0) or None)
+
+
+def _whole(name: str, text: str | None, otherwise: int) -> int:
+    if not text:
+        return otherwise
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        raise Rejected(f"{name} must be a whole number", code=f"bad_{name}")
+    return int(text)

@@ -1,0 +1,75 @@
+"""How the pages say things: times, lengths, sizes, colours of revisions. Pure; `now` is passed in."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+HUES = 12
+SECONDS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def parsed(time: str | None) -> datetime | None:
+    """Return a time of the API as a value."""
+    return datetime.fromisoformat(time) if time else None
+
+
+def ago(time: str | None, now: datetime) -> str:
+    """Return how long ago something was, in words."""
+    then = parsed(time)
+    if then is None:
+        return ""
+    seconds = (now - then).total_seconds()
+    if seconds < 5:
+        return "just now"
+    name, size = next((name, size) for name, size in SECONDS if seconds >= size)
+    return f"{int(seconds // size)} {name} ago"
+
+
+def absolute(time: str | None) -> str:
+    """Return a time for the reader who wants it exactly."""
+    then = parsed(time)
+    return then.astimezone(UTC).strftime("%a %d %b %Y, %H:%M:%S UTC") if then else ""
+
+
+def seconds_of(thing: dict[str, Any], now: datetime) -> float | None:
+    """Return how long a run, a stage or a deployment took, or has taken so far; None if it has not begun."""
+    began = parsed(thing.get("started_at") or (thing["created_at"] if "strategy" in thing else None))
+    if began is None:
+        return None
+    return max(0.0, ((parsed(thing.get("finished_at")) or now) - began).total_seconds())
+
+
+def length(seconds: float | None) -> str:
+    """Return a length of time as people say it."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3_600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3_600} h {whole % 3_600 // 60} min"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people say it."""
+    return (
+        f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count // 1000} kB"
+    )
+
+
+def hue(revision: str) -> str:
+    """Return the class that gives a revision the same colour everywhere."""
+    return f"hue{hashlib.sha256(revision.encode()).digest()[0] % HUES}"
+
+
+def subject(message: str) -> str:
+    """Return a commit message's first line."""
+    return message.strip().partition("\n")[0][:200]
+
+
+def person(author: str) -> str:
+    """Return an author's name without the address."""
+    return author.partition(" <")[0].partition("@")[0].strip() or author
