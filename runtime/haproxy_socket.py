@@ -3,14 +3,17 @@
 import csv
 import re
 import socket
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.health import pauses
 from pipeline.routes import Traffic
 from runtime.haproxy_file import MAP
 
 ANSWER_WITHIN = 5.0
+BACK_WITHIN = 2.0
 CHUNK = 65536
 PROMPT = b"> "
 
@@ -36,7 +39,11 @@ class AdminSocket:
 
     def __init__(self, path: Path) -> None:
         self._socket = connect(path)
-        self.command("prompt")
+        try:
+            self.command("prompt")
+        except BaseException:
+            self.close()
+            raise
 
     def command(self, line: str) -> str:
         """Send one command and return what it answers."""
@@ -75,8 +82,8 @@ class MasterSocket:
         self._path = path
 
     def ask(self, line: str) -> str:
-        """Send one command and return what it answers."""
-        with closing(connect(self._path)) as connection:
+        """Send one command and return what it answers. For a moment during a reload nobody listens: then it waits."""
+        with closing(self._connect()) as connection:
             connection.sendall(line.encode() + b"\n")
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(CHUNK), b""))
@@ -86,6 +93,17 @@ class MasterSocket:
         """Return the process ids of workers that a reload replaced and that still have requests to end."""
         _, _, old = self.ask("show proc").partition("# old workers\n")
         return OLD_WORKER.findall(old.partition("\n#")[0])
+
+    def _connect(self) -> socket.socket:
+        deadline = time.monotonic() + BACK_WITHIN
+        pause = pauses()
+        while True:
+            try:
+                return connect(self._path)
+            except ConnectionRefusedError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(next(pause))
 
 
 def connect(path: Path) -> socket.socket:
