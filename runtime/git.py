@@ -36,7 +36,9 @@ class Process:
         self._name = arguments[0]
         self._seconds = seconds
         self._expired = False
-        self._popen = _start([*mortal(), "git", *options(git_dir, local=trusted is not None), *arguments], trusted)
+        self._popen = _start(
+            [*mortal(seconds), "git", *options(git_dir, local=trusted is not None), *arguments], trusted
+        )
         self._errors: deque[bytes] = deque(maxlen=ERROR_BYTES // 1024)
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()

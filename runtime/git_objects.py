@@ -40,6 +40,7 @@ class Objects:
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self.complained = False
 
     def get(self, name: str, kind: str, most: int) -> tuple[str, bytes] | None:
         """Return an object's own name and content; None if there is none of that name. Raises StageFailed if large."""
@@ -50,6 +51,9 @@ class Objects:
             raise self._damaged() from fault
         header = self._process.output.readline()
         if header.endswith(b" missing\n"):
+            # A file that cannot be read is also called missing; only the complaint beside it tells the two apart.
+            self._process.stop()
+            self.complained = bool(self._process.error())
             return None
         match header.split():
             case [oid, found, size] if found.decode() == kind:

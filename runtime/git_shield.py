@@ -68,7 +68,12 @@ def environment(trusted: Path | None) -> dict[str, str]:
 
 
 @cache
-def mortal() -> tuple[str, ...]:
-    """Return the words before `git` that make the kernel kill it when its parent dies."""
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
+def mortal(seconds: float) -> tuple[str, ...]:
+    """Return the words before `git` that end it and all its helpers when its parent dies, or long after its time.
+
+    The kernel tells only `timeout` of the parent's death; that passes it on to the whole process group.
+    """
+    setpriv, timeout = shutil.which("setpriv"), shutil.which("timeout")
+    if not setpriv or not timeout:
+        return ()
+    return (setpriv, "--pdeathsig", "TERM", "--", timeout, "--kill-after=2", f"{seconds + 10:.0f}")

@@ -58,7 +58,7 @@ class Mirror:
             if done.code:
                 self._diagnose(wanted, done)
         if self._holds(wanted) is None:
-            self._renew(wanted, f"{short(wanted.revision)} cannot be read in the mirror")
+            self._renew(wanted)
             if self._holds(wanted) is None:
                 raise Unavailable(f"{site(wanted.url)} gave a repository that cannot be read", code="source_broken")
 
@@ -107,7 +107,7 @@ class Mirror:
             raise fault
         if not self.damaged():
             raise _unavailable(wanted, done.error)
-        self._renew(wanted, done.error)
+        self._renew(wanted)
 
     def _away(self, wanted: Wanted) -> StageFailed | Unavailable | None:
         """Ask the host alone: return why the ref cannot be had from it, or None if it is there."""
@@ -122,7 +122,7 @@ class Mirror:
         trusted = _trust(self.path.parent) if local_path(wanted.url) else None
         return run(arguments, git_dir=git_dir, seconds=self.seconds, trusted=trusted)
 
-    def _renew(self, wanted: Wanted, _why: str) -> None:
+    def _renew(self, wanted: Wanted) -> None:
         self.drop()
         self._clone(wanted)
 

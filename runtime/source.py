@@ -2,7 +2,8 @@
 
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
@@ -70,7 +71,7 @@ class GitSource:
         command = ["archive", "--format=tar", "--end-of-options", commit]
         with opened(command, git_dir=mirror.path, seconds=self._seconds) as process:
             process.input.close()
-            with io.BufferedReader(_Checked(process, lambda: self._examine(project)), 256 * 1024) as stream:
+            with io.BufferedReader(_Checked(process, partial(self._examine, project)), 256 * 1024) as stream:
                 yield cast(BinaryIO, stream)
 
     def _only(self, project: str, revision: str, path: str) -> str:
@@ -98,31 +99,36 @@ class GitSource:
         mirror = self._mirror(project)
         if not mirror.path.exists():
             raise Unavailable(f"{project} has no mirror yet; it is made by the next fetch", code="no_mirror")
-        try:
-            with objects(mirror.path) as repository:
+        with objects(mirror.path) as repository:
+            try:
                 return question(repository)
-        except (Damaged, ValueError) as fault:
-            self._examine(project)
-            raise Unavailable(f"the mirror of {project} could not be read", code="mirror_damaged") from fault
+            except StageFailed:
+                if not (repository.complained and self._examine(project)):
+                    raise
+            except (Damaged, ValueError):
+                self._examine(project)
+        raise Unavailable(f"the mirror of {project} cannot be read", code="mirror_damaged")
 
-    def _examine(self, project: str) -> None:
-        """Take a damaged mirror away, so that the next fetch makes it anew."""
+    def _examine(self, project: str) -> bool:
+        """Take a damaged mirror away, so that the next fetch makes it anew; tell whether it was."""
         with self._lock(project):
             mirror = self._mirror(project)
-            if mirror.path.exists() and mirror.damaged():
-                mirror.drop()
+            if not (mirror.path.exists() and mirror.damaged()):
+                return False
+            mirror.drop()
+            return True
 
     def _mirror(self, project: str) -> Mirror:
         return Mirror(path=self._directory / f"{check_name(project)}.git", seconds=self._seconds)
 
-    def _lock(self, project: str) -> Any:
+    def _lock(self, project: str) -> AbstractContextManager[None]:
         return locked(self._directory / f"{check_name(project)}.lock", timeout=self._seconds)
 
 
 class _Checked(io.RawIOBase):
     """The output of a command whose end counts only if the command ended well."""
 
-    def __init__(self, process: Process, examine: Callable[[], None]) -> None:
+    def __init__(self, process: Process, examine: Callable[[], object]) -> None:
         self._process = process
         self._examine = examine
 

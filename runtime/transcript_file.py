@@ -37,7 +37,7 @@ class FileTranscript:
         self._ring_bytes = 0
         self._cut_bytes = 0
         self._closed = False
-        self._idle = True
+        self._idle = False
         self._changed = threading.Condition()
         self._disk = _Disk(path)
         self._thread = threading.Thread(target=self._work, name=f"transcript {path.name}", daemon=True)
