@@ -151,7 +151,8 @@ class Haproxy:
 
     def _reload(self, picture: Picture) -> None:
         """Start a worker that has read the new file; the one before ends its requests and goes."""
-        MasterSocket(self._master).ask("reload")
+        with suppress(ConnectionResetError):  # the master answers by starting anew
+            MasterSocket(self._master).ask("reload")
         deadline = time.monotonic() + RELOAD_WITHIN
         for pause in pauses():
             with suppress(OSError), closing(AdminSocket(self._admin)) as admin:
