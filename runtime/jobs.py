@@ -75,8 +75,12 @@ class StageWorker(Worker):
     """A worker of one queue, whose forked child never outlives it."""
 
     def setup_work_horse_signals(self) -> None:
-        """Have the kernel kill the child when its parent dies: nobody would renew its RQ entry or reap it."""
+        """Have the kernel kill the child when its parent dies: nobody would renew its RQ entry or reap it.
+
+        Ctrl-C is caught rather than ignored, as RQ would have it: what is ignored is inherited, and git must hear it.
+        """
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGINT, lambda _signal, _frame: None)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -19,6 +19,7 @@ from runtime.wake import Wake
 from config.settings import Settings
 from pipeline.containers import Limits
 from pipeline.ports import Chat
+from store.recorded import Recorded
 from store.session import Database
 from workers.context import Context
 from workers.handlers import HANDLERS
@@ -64,5 +65,5 @@ def context() -> Context:
 def _chat(settings: Settings, database: Database) -> Chat:
     token = settings.slack.bot_token
     if token is None:
-        return Recorder(database, settings.home / "chat.jsonl")
+        return Recorder(Recorded(database), settings.home / "chat.jsonl")
     return Slack(token.get_secret_value(), settings.slack.api_url)

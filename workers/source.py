@@ -14,11 +14,11 @@ def fetch(scene: Scene) -> Done:
     """Fetch what was pushed and turn its configuration into stages."""
     ctx, work, project = scene.ctx, scene.work, scene.project
     ctx.source.fetch(project.name, project.url, work.ref, work.revision)
-    revision = ctx.source.resolve(project.name, work.revision)
-    commit = ctx.source.commit(project.name, revision)
+    commit = ctx.source.commit(project.name, work.revision)
+    revision = commit.revision
     scene.transcript.write(f"{short(revision)} by {commit.author}: {commit.message.splitlines()[0]}")
-    files = {path: ctx.source.read(project.name, revision, path) for path in spec_file.CANDIDATES}
-    spec = spec_file.load({path: body for path, body in files.items() if body is not None}, project=project.name)
+    files = ctx.source.files(project.name, revision, spec_file.CANDIDATES)
+    spec = spec_file.load(files, project=project.name, default_branch=project.default_branch)
     planned = plan_stages(spec, branch=work.branch, tag=work.tag)
     scene.transcript.write(f"stages: {', '.join(stage.name for stage in planned)}")
 
