@@ -1,5 +1,6 @@
 # ruff: noqa: E501 - a sentence that people read is tested in one piece
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.errors import StageFailed
 from pipeline.health import HealthCheck
 from pipeline.spec import CANDIDATES, Spec, SpecProblems, from_json, load, schema, to_json
 
+ROOT = Path(__file__).resolve().parents[2]
 SHOP = """\
 name: shop
 services:
@@ -57,6 +59,16 @@ def test_a_whole_file_is_read() -> None:
     assert shop.stages["build"].timeout == 1200
     assert shop.stages["unit"].silence == 5400
     assert shop.environments["staging"].branches == ("main",)
+
+
+def test_the_example_of_the_reference_is_a_good_file() -> None:
+    page = (ROOT / "docs" / "reference" / "slipway-yml.md").read_text()
+    example = page.split("## An example with every key")[1].split("```yaml\n")[1].split("```")[0]
+    assert list(spec(example).stages) == ["build", "unit-api", "unit-web", "ci", "staging"]
+
+
+def test_the_sample_shop_is_a_good_file() -> None:
+    assert spec((ROOT / "examples" / "shop" / "slipway.yml").read_bytes()).main == "web"
 
 
 def test_arguments_keep_the_words_of_the_file() -> None:
