@@ -21,6 +21,7 @@ COMMANDS = {
     "run": ("commands.runs", "run", "Look at runs, follow, cancel or retry them."),
     "log": ("commands.runs", "log", "Show what a stage has written."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
+    "config": ("commands.config", "config", "Check a slipway.yml, print its schema."),
     "process": ("commands.processes", "process", "Be one part of the system (Procfile, systemd)."),
     "keep": ("commands.keep", "keep", "Run a program and start it again whenever it ends."),
     "stack": ("commands.machine", "stack", "Run every part; what `up -d` leaves behind."),

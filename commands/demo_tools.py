@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,19 +142,16 @@ class Load:
         return sum(self.answers.values()) + len(self.faults)
 
     def _ask(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        while not self._stop.is_set():
-            try:
-                connection.request("GET", self._path, headers={"Host": self._host})
-                answer = connection.getresponse()
-                self._note(answer.status, answer.read().decode(errors="replace").strip())
-            except OSError as fault:
-                self._fault(repr(fault))
-                connection.close()
-            except http.client.HTTPException as fault:
-                self._fault(repr(fault))
-                connection.close()
-            time.sleep(0.002)
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)) as connection:
+            while not self._stop.is_set():
+                try:
+                    connection.request("GET", self._path, headers={"Host": self._host})
+                    answer = connection.getresponse()
+                    self._note(answer.status, answer.read().decode(errors="replace").strip())
+                except (OSError, http.client.HTTPException) as fault:
+                    self._fault(repr(fault))
+                    connection.close()
+                time.sleep(0.002)
 
     def _note(self, status: int, body: str) -> None:
         if status != http.client.OK:

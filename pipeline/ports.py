@@ -54,11 +54,8 @@ class Source(Protocol):
     def fetch(self, project: str, url: str, ref: str, revision: str) -> None:
         """Bring `ref` into the mirror. Raises StageFailed if the ref is gone or no longer holds the revision."""
 
-    def resolve(self, project: str, revision: str) -> str:
-        """Return the commit that a revision means: itself, or what it is a tag of."""
-
     def commit(self, project: str, revision: str) -> Commit:
-        """Return what git says of a commit."""
+        """Return what git says of a commit, or of the one a tag object names."""
 
     def files(self, project: str, revision: str, paths: Iterable[str]) -> Mapping[str, bytes]:
         """Return those of the paths that are regular files of the commit. Raises StageFailed as `read` does."""
@@ -133,8 +130,8 @@ class Proxy(Protocol):
 class Names(Protocol):
     """What answers for names."""
 
-    def apply(self, routes: Routes) -> None:
-        """Publish the names of these routes and no others."""
+    def apply(self, read: Callable[[], Routes]) -> None:
+        """Publish the names of the routes that `read` returns and no others; asked once nobody else is applying."""
 
 
 class Probe(Protocol):

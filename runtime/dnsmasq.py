@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import Rejected, Unavailable
@@ -58,11 +59,15 @@ class Dnsmasq:
         """Return the command that runs dnsmasq in the foreground."""
         return [program("dnsmasq"), f"--conf-file={self._configuration}"]
 
-    def apply(self, routes: Routes) -> None:
-        """Publish the names of these routes and no others. Raises Rejected, changing nothing, for a foreign name."""
-        files = {f"r{route.id}": self._lines(self._ours(route)) for route in routes.routes if route.hosts}
+    def apply(self, read: Callable[[], Routes]) -> None:
+        """Publish the names of the routes that `read` returns and no others.
+
+        `read` is asked inside the lock, so that nobody puts an older picture over a newer one.
+        Raises Rejected, changing nothing, for a foreign name.
+        """
         self._hosts.mkdir(parents=True, exist_ok=True)
         with locked(self._lock, LOCK_WITHIN):
+            files = {f"r{route.id}": self._lines(self._ours(route)) for route in read().routes if route.hosts}
             for name, lines in files.items():
                 self._put(name, lines)
             for path in self._hosts.iterdir():

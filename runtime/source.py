@@ -40,10 +40,6 @@ class GitSource:
         with self._lock(project):
             mirror.update(Wanted(url=url, ref=ref, revision=_full(revision)))
 
-    def resolve(self, project: str, revision: str) -> str:
-        """Return the commit that a revision means: itself, or what it is a tag of."""
-        return self.commit(project, revision).revision
-
     def commit(self, project: str, revision: str) -> Commit:
         """Return what git says of a commit."""
         return self._look(project, lambda repository: repository.commit(_full(revision)))

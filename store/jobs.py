@@ -17,11 +17,12 @@ RESEND_SECONDS = 8.0
 
 
 class JobKind(StrEnum):
-    """What a job's `ref_id` names."""
+    """What a job's `ref_id` names; there is only one thing to show, number 0."""
 
     STAGE = "stage"
     DEPLOYMENT = "deployment"
     MEND = "mend"
+    SHOW = "show"
     COMMAND = "command"
     MESSAGE = "message"
 
@@ -30,6 +31,7 @@ QUEUES = {
     JobKind.STAGE: "stages",
     JobKind.DEPLOYMENT: "stages",
     JobKind.MEND: "stages",
+    JobKind.SHOW: "stages",
     JobKind.COMMAND: "chat",
     JobKind.MESSAGE: "chat",
 }

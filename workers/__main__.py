@@ -5,7 +5,6 @@ import socket
 import sys
 
 from config.logs import configure
-
 from config.settings import Settings
 
 
@@ -20,9 +19,8 @@ def main(kind: str) -> None:
 
 
 def _clock(settings: Settings) -> None:
-    from runtime.wake import Wake
-
     from runtime.jobs import Queues
+    from runtime.wake import Wake
     from store.session import Database
     from workers.clock import Clock
 

@@ -16,6 +16,9 @@ from workers.stage import Done, Scene
 
 def build(scene: Scene) -> Done:
     """Build every service the stage names, or find that its commit has an image already."""
+    if scene.work.attempt > 1:
+        # The mirror may be what was wrong: a damaged one is thrown away where it is found, and made anew only here.
+        scene.ctx.source.fetch(scene.project.name, scene.project.url, scene.work.ref, scene.work.revision)
     spec = spec_file.from_json(scene.work.config or {})
     wanted = scene.work.spec["services"]
     built = {name: _service(scene, name, service) for name, service in spec.services.items() if name in wanted}

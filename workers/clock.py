@@ -87,8 +87,10 @@ class Clock:
         return True
 
     def _ask_for_mending(self, session: Session) -> None:
+        at = datetime.now(UTC)
+        jobs.add(session, jobs.JobKind.SHOW, 0, at=at)
         for environment in environments.everyone(session):
-            jobs.add(session, jobs.JobKind.MEND, environment.id, at=datetime.now(UTC))
+            jobs.add(session, jobs.JobKind.MEND, environment.id, at=at)
 
     def _dispatch(self) -> float:
         with self.database.read() as session:

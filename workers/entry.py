@@ -5,8 +5,11 @@ import socket
 from functools import cache
 
 from config.logs import configure
+from config.settings import Settings
 from notify.recorder import Recorder
 from notify.slack import Slack
+from pipeline.containers import Limits
+from pipeline.ports import Chat
 from runtime.dnsmasq import Dnsmasq
 from runtime.engine import DockerEngine
 from runtime.haproxy import Haproxy
@@ -15,10 +18,6 @@ from runtime.registry import HttpRegistry
 from runtime.source import GitSource
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
-
-from config.settings import Settings
-from pipeline.containers import Limits
-from pipeline.ports import Chat
 from store.recorded import Recorded
 from store.session import Database
 from workers.context import Context

@@ -1,8 +1,12 @@
 """Which handler does which kind of job."""
 
+from sqlalchemy.orm import Session
+
+from pipeline.errors import SlipwayError
 from pipeline.stage import Kind
-from store.jobs import JobKind
-from workers import announce, build, chat, check, deploy, mend, source, stage
+from store.jobs import Claim, JobKind
+from workers import announce, build, chat, check, deploy, mend, picture, source, stage
+from workers.context import Context
 from workers.steps import Handler
 
 STAGES: dict[Kind, stage.KindOfWork] = {
@@ -12,12 +16,18 @@ STAGES: dict[Kind, stage.KindOfWork] = {
     Kind.DEPLOY: deploy.stage,
 }
 
+
+def _nothing(_ctx: Context, _session: Session, _claim: Claim, _fault: SlipwayError) -> None:
+    """Leave it: the clock asks for it again in a few seconds."""
+
+
 HANDLERS = {
     JobKind.STAGE: Handler(
         do=lambda ctx, claim: stage.carry(ctx, claim, STAGES), give_up=stage.give_up, retry=stage.retry
     ),
     JobKind.DEPLOYMENT: Handler(do=deploy.handle, give_up=deploy.give_up),
-    JobKind.MEND: Handler(do=mend.handle, give_up=lambda _ctx, _session, _claim, _fault: None),
+    JobKind.MEND: Handler(do=mend.handle, give_up=_nothing),
+    JobKind.SHOW: Handler(do=picture.handle, give_up=_nothing),
     JobKind.MESSAGE: Handler(do=announce.handle, give_up=announce.give_up, attempts=announce.ATTEMPTS),
     JobKind.COMMAND: Handler(do=chat.handle, give_up=chat.give_up),
 }

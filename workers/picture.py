@@ -2,7 +2,7 @@
 
 from pipeline.deployment import InstanceState
 from pipeline.routes import Route, Routes, Server, Traffic
-from store import instances
+from store import instances, jobs
 from store.session import Database
 from workers.context import Context
 
@@ -28,4 +28,11 @@ def read_routes(database: Database) -> Routes:
 def show(ctx: Context) -> None:
     """Make the proxy and the name server show what SQL says."""
     ctx.proxy.apply(lambda: read_routes(ctx.database))
-    ctx.names.apply(read_routes(ctx.database))
+    ctx.names.apply(lambda: read_routes(ctx.database))
+
+
+def handle(ctx: Context, claim: jobs.Claim) -> None:
+    """Show the picture again, now and then: whatever a restart of either made of it is put right."""
+    show(ctx)
+    with ctx.database.begin() as session:
+        jobs.finish(session, claim)

@@ -1,11 +1,11 @@
 """The source stage: bring the commit here, read its configuration, plan the stages."""
 
-from pipeline.plan import plan_stages
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
 from pipeline.names import short
 from pipeline.outcome import passed
+from pipeline.plan import plan_stages
 from store import projects, runs
 from workers.stage import Done, Scene
 

@@ -102,7 +102,7 @@ def test_a_commit_is_fetched_read_and_packed(remote: Repository, source: GitSour
 def test_a_project_by_file_address_works_too(remote: Repository, source: GitSource) -> None:
     revision = remote.commit(FILES)
     source.fetch("shop", f"file://{remote.url}", MAIN, revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
 
 
 def test_a_new_commit_follows_and_the_old_one_stays(remote: Repository, source: GitSource) -> None:
@@ -176,7 +176,7 @@ def test_a_tag_means_its_commit(remote: Repository, source: GitSource, kind: str
     pushed = remote.git("rev-parse", "refs/tags/v1")
     source.fetch("shop", remote.url, "refs/tags/v1", pushed)
     source.fetch("shop", remote.url, "refs/tags/v1", revision)
-    assert source.resolve("shop", pushed) == revision
+    assert source.commit("shop", pushed).revision == revision
     assert source.read("shop", pushed, "Dockerfile") == FILES["Dockerfile"]
     with source.archive("shop", pushed, ".") as stream:
         assert names(stream) == FILES
@@ -188,7 +188,7 @@ def test_a_tag_of_something_else_than_a_commit_is_refused(remote: Repository, so
     pushed = remote.git("rev-parse", "refs/tags/odd")
     source.fetch("shop", remote.url, "refs/tags/odd", pushed)
     with failure("no_commit"):
-        source.resolve("shop", pushed)
+        source.commit("shop", pushed).revision
 
 
 def test_a_repository_of_sha256_names_works(tmp_path: Path, source: GitSource) -> None:
@@ -276,7 +276,7 @@ def test_g6_any_branch_name_git_allows_is_only_a_name(
 ) -> None:
     revision = remote.commit(FILES, ref=f"refs/heads/{branch}")
     source.fetch("shop", remote.url, f"refs/heads/{branch}", revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
     assert not list(tmp_path.rglob("pwned"))
     assert not Path("/pwned").exists()
     held = run(["for-each-ref", "--format=%(refname)"], git_dir=mirror(tmp_path), seconds=10).out.decode().split()
@@ -368,7 +368,7 @@ def test_a_repository_of_another_user_can_be_fetched_from(remote: Repository, so
     for path in [remote.path, *remote.path.rglob("*")]:
         os.chown(path, 65534, 65534)
     source.fetch("shop", remote.url, MAIN, revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
 
 
 def test_g9_a_repository_inside_the_tree_is_only_files(remote: Repository, source: GitSource, tmp_path: Path) -> None:
@@ -486,7 +486,7 @@ def test_a_mirror_survives_its_host_being_away(remote: Repository, source: GitSo
     remote.path.rename(remote.path.with_suffix(".away"))
     with failure("source_unavailable", kind=Unavailable):
         source.fetch("shop", remote.url, MAIN, revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
 
 
 def test_what_was_never_fetched_has_no_mirror(source: GitSource) -> None:
@@ -521,7 +521,7 @@ def test_f33_a_worker_killed_in_mid_clone_leaves_no_half_mirror_and_no_git(remot
     assert not mirror(tmp_path).exists()
     source = GitSource(tmp_path / "home", local_paths=True)
     source.fetch("shop", remote.url, MAIN, revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
     assert not (tmp_path / "home" / "shop.new").exists()
 
 
@@ -535,7 +535,7 @@ def test_processes_that_fetch_the_same_project_at_once_do_not_disturb_each_other
     workers = [fetching(tmp_path, remote.url, revision, ref) for ref, revision in revisions.items()]
     assert [worker.wait(60) for worker in workers] == [0] * 6
     source = GitSource(tmp_path / "home", local_paths=True)
-    assert [source.resolve("shop", revision) for revision in revisions.values()] == list(revisions.values())
+    assert [source.commit("shop", revision).revision for revision in revisions.values()] == list(revisions.values())
 
 
 def test_threads_may_look_while_another_fetches(remote: Repository, source: GitSource) -> None:
@@ -623,7 +623,7 @@ def test_git_gets_an_environment_of_its_own(
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "ext")
     monkeypatch.setenv("GIT_TRACE", str(tmp_path / "trace"))
     source.fetch("shop", remote.url, MAIN, revision)
-    assert source.resolve("shop", revision) == revision
+    assert source.commit("shop", revision).revision == revision
     assert not (tmp_path / "trace").exists()
 
 
