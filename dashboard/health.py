@@ -75,12 +75,12 @@ def _connected(address: str) -> socket.socket:
     parts = urlsplit(address)
     if parts.scheme != "unix":
         return socket.create_connection((parts.hostname or "127.0.0.1", parts.port or REDIS_PORT), timeout=SECONDS)
-    connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(SECONDS)
     path = Path(parts.path)
     # By way of the open directory, since a socket's own path may have 107 bytes only.
     folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    connection = socket.socket(socket.AF_UNIX)
     try:
+        connection.settimeout(SECONDS)
         connection.connect(f"/proc/self/fd/{folder}/{path.name}")
     except OSError:
         connection.close()
