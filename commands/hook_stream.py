@@ -5,6 +5,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from commands.hook_file import HookFile
@@ -22,6 +23,10 @@ ADDRESS = re.compile(r"https?://\S+")
 
 View = dict[str, Any]
 Say = Callable[[str], None]
+
+
+class TokenNeeded(Exception):
+    """The server lets nobody read without its token, which a repository's hook does not have."""
 
 
 def follow(file: HookFile, run: str, say: Say, *, seconds: float = LONGEST_SECONDS) -> int:
@@ -96,17 +101,21 @@ def _views(file: HookFile, run: str, seconds: float) -> Iterator[View]:
             elif time.monotonic() - heard > LONGEST_SILENCE:
                 return
             time.sleep(PAUSE)
+    except TokenNeeded:
+        return
     finally:
         connection.close()
 
 
 def _look(connection: http.client.HTTPConnection, path: str) -> View | None:
-    """Return the run, or None if it cannot be read just now."""
+    """Return the run, or None if it cannot be read just now. Raises TokenNeeded."""
     try:
         connection.request("GET", path)
         response = connection.getresponse()
         body = response.read()
-        return json.loads(body) if response.status == 200 else None
+        if response.status == HTTPStatus.UNAUTHORIZED:
+            raise TokenNeeded
+        return json.loads(body) if response.status == HTTPStatus.OK else None
     except (OSError, http.client.HTTPException, ValueError):
         connection.close()
         return None

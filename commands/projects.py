@@ -3,13 +3,15 @@
 import json
 from base64 import b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_bytes
 from urllib.parse import urlsplit
 
 import click
-from runtime.source import check_url
 
 from config.settings import Settings
+from pipeline.clone_url import check_url, local_path
+from pipeline.errors import Rejected
 from pipeline.project import Forge, Project
 from runtime.stack_home import private_folder
 from store import projects
@@ -36,7 +38,7 @@ def add(name: str, url: str, forge: str | None, branch: str, as_json: bool) -> N
     wanted = Project(
         id=0,
         name=name,
-        url=check_url(url, local_paths=settings.local_paths),
+        url=_reachable(check_url(url, local_paths=settings.local_paths)),
         forge=Forge(forge) if forge else forge_of(url),
         secret=new_secret(),
         default_branch=branch,
@@ -83,6 +85,14 @@ def hook_url(settings: Settings, known: Project) -> str:
     return f"{settings.web_url}/hooks/{known.forge}/{known.name}"
 
 
+def _reachable(url: str) -> str:
+    """Return an address, having looked whether the directory is there if it is one of this machine."""
+    path = local_path(url)
+    if path is not None and not Path(path).is_dir():
+        raise Rejected(f"there is no directory {path}", code="bad_url", fix="Make one: git init --bare shop.git")
+    return url
+
+
 def _facts(settings: Settings, known: Project) -> dict[str, str]:
     return {
         "name": known.name,
@@ -101,6 +111,7 @@ def _what_next(known: Project, facts: dict[str, str]) -> str:
     ]
     if known.forge is Forge.GITHUB:
         lines.append("Add it at GitHub: Settings → Webhooks → content type application/json, the push event.")
-    if known.url.startswith("/"):
-        lines.append(f"Or let the repository tell: slipway hook install {known.url} --project {known.name}")
+    path = local_path(known.url)
+    if path is not None:
+        lines.append(f"Or let the repository tell: slipway hook install {path} --project {known.name}")
     return "\n".join(lines)

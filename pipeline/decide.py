@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from pipeline.clone_url import local_path
 from pipeline.names import run_name
 from pipeline.project import Project
 from pipeline.push import HEADS, TAGS, Event, Ignored, Ping, Push, is_zero
@@ -61,7 +62,7 @@ def speaks_of(project: Project, repository: str) -> bool:
     known = _parts(project.url)
     if repository == project.name or said[-2:] == known[-2:]:
         return True
-    return project.url.startswith("/") and said[-1] in {known[-1], project.name}
+    return local_path(project.url) is not None and said[-1] in {known[-1], project.name}
 
 
 def ref_name(push: Push) -> str:

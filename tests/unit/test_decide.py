@@ -82,6 +82,7 @@ def test_the_marks_that_ask_for_no_run(message: str, skips: bool) -> None:
         ("/srv/git/origin.git", "acme/shop", True),
         ("/srv/git/origin.git", "acme/origin", True),
         ("/srv/git/shop.git", "acme/other", False),
+        ("file:///srv/git/shop.git", "acme/shop", True),
     ],
 )
 def test_W8_whether_a_delivery_is_about_this_repository(url: str, said: str, same: bool) -> None:
