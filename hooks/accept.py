@@ -6,8 +6,9 @@ Nothing here talks to anything but the database. What goes wrong is raised as th
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from sqlalchemy.orm import Session
 
@@ -67,6 +68,8 @@ class Inbox:
     database: Database
     channel: str
     clock: Callable[[], datetime]
+    # SQLite lets writers try again after sleeps that grow, the unlucky for seconds: here they queue instead.
+    _turn: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def receive(self, received: Received) -> Answer:
         """Verify, decide and commit; return the answer. Raises Unauthorized, Rejected, or Unavailable."""
@@ -82,7 +85,8 @@ class Inbox:
         except Rejected as fault:
             self._keep_refused(new, project, fault)
             raise
-        return settled(self.database, lambda session: self._take_in(session, project, new, events))
+        with self._turn:
+            return settled(self.database, lambda session: self._take_in(session, project, new, events))
 
     def _projects(self, received: Received) -> list[Project]:
         """Return the projects whose secret may have signed this: the one its address names, or those the body means."""
@@ -108,7 +112,7 @@ class Inbox:
         raise fault
 
     def _keep_refused(self, new: NewDelivery, project: Project | None, fault: Rejected) -> None:
-        with self.database.begin() as session:
+        with self._turn, self.database.begin() as session:
             owner = project.id if project else None
             deliveries.refuse(session, owner, new, code=fault.code, detail=fault.sentence)
 
