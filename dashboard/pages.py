@@ -14,6 +14,8 @@ from store.views import Page, RunFilter
 
 MOVING = frozenset({"queued", "running", "waiting", "deploying"})
 MESSAGES = 100
+# The board stays under 50 kB of HTML.
+ROWS = "25"
 
 
 def make_pages(reading: Reading) -> Blueprint:
@@ -24,7 +26,7 @@ def make_pages(reading: Reading) -> Blueprint:
     @pages.get("/")
     def board() -> ResponseReturnValue:
         """Answer: is it green, and what is under way?"""
-        wanted, part = _filter(), _page()
+        wanted, part = _filter(), page_of(request.args.get("limit") or ROWS, request.args.get("cursor"))
         with reading.session() as session:
             cards = views_board.board(session, links) if part.before is None else []
             runs = views.runs(session, links, wanted, part)
