@@ -14,7 +14,7 @@ from store.views import Page, RunFilter
 
 MOVING = frozenset({"queued", "running", "waiting", "deploying"})
 MESSAGES = 100
-# The board stays under 50 kB of HTML.
+# A run of seven stages is about 1.3 kB of HTML.
 ROWS = "25"
 
 
