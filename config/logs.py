@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 
 LEVEL = logging.INFO
+# Libraries that tell of every request they make.
+CHATTY = ("httpx", "httpcore")
 
 
 def configure(log_format: str) -> None:
@@ -29,6 +31,8 @@ def configure(log_format: str) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=LEVEL, force=True)
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _json() -> list[Any]:

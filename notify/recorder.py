@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from notify.answers import Answers
 from pipeline.ports import ChatMessage
 
-PAUSE = 0.1
+PAUSE = 0.5
 
 
 class Shelf(Protocol):

@@ -66,7 +66,9 @@ def add(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: fl
         session.flush()
     elif row.state != "done":
         return
-    _move(session, row.id, state="queued", attempt=0, sent_at=None, finished_at=None, not_before=now() + delay)
+    wanted = now() + delay
+    rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
+    _move(session, row.id, state="queued", attempt=0, sent_at=None, finished_at=None, not_before=rested)
 
 
 def claim(session: Session, job_id: int, owner: str) -> Claim | None:
@@ -99,9 +101,12 @@ def renew(session: Session, claim: Claim) -> None:
     _holding(session, claim, lease_until=now() + LEASE_SECONDS)
 
 
-def finish(session: Session, claim: Claim) -> None:
-    """End the job, in the transaction that records what it did. Raises StaleFence."""
-    _holding(session, claim, state="done", lease_until=None, finished_at=_utc(session))
+def finish(session: Session, claim: Claim, *, rest: float = 0.0) -> None:
+    """End the job, in the transaction that records what it did. Raises StaleFence.
+
+    Added again it rests `rest` seconds first.
+    """
+    _holding(session, claim, state="done", lease_until=None, finished_at=_utc(session), not_before=now() + rest)
 
 
 def put_back(session: Session, claim: Claim, *, delay: float, counts: bool = True) -> None:

@@ -36,9 +36,9 @@ def touch(session: Session, kind: str, ref_id: int, *, channel: str, at: datetim
     jobs.add(session, jobs.JobKind.MESSAGE, row.id, at=at)
 
 
-def get(session: Session, message_id: int) -> LiveMessage | None:
-    """Return a live message as it stands."""
-    row = session.get(MessageRow, message_id)
+def get(session: Session, message_id: int, *, lock: bool = False) -> LiveMessage | None:
+    """Return a live message as it stands; locked, it stays so until the transaction ends."""
+    row = session.get(MessageRow, message_id, with_for_update=lock or None)
     if row is None:
         return None
     return LiveMessage(

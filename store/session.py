@@ -40,8 +40,8 @@ class Database:
             yield session
 
     def dispose(self) -> None:
-        """Close every connection; a forked child calls this before it uses the database."""
-        self.engine.dispose(close=False)
+        """Close every connection; whoever forks does so first, for a connection must not be shared."""
+        self.engine.dispose()
 
     @contextmanager
     def _session(self, *, reading: bool = False) -> Iterator[Session]:

@@ -29,9 +29,10 @@ def _clock(settings: Settings) -> None:
 
 
 def _worker(queue: str, settings: Settings) -> None:
-    import workers.entry  # noqa: F401 - loaded here once, so that each forked job finds everything imported
     from runtime.jobs import work
+    from workers.entry import warm_up
 
+    warm_up()
     work(queue, settings.redis_url, name=f"{queue}-{socket.gethostname()}-{os.getpid()}")
 
 

@@ -6,9 +6,7 @@ from sqlalchemy.orm import Session
 
 from notify.faults import RateLimited, Refused
 from notify.messages import draw
-from pipeline.deployment import DeploymentState
 from pipeline.errors import SlipwayError, Unavailable
-from pipeline.outcome import State
 from pipeline.stories import Story
 from store import jobs, messages, stories
 from store.links import Links
@@ -21,7 +19,7 @@ ATTEMPTS = 100
 
 
 def handle(ctx: Context, claim: jobs.Claim) -> None:
-    """Draw a message as things stand now, and once more later if they have moved on or will."""
+    """Draw a message as things stand now, and once more if they have moved on meanwhile."""
     with ctx.database.read() as session:
         message = messages.get(session, claim.ref_id)
         story = _story(ctx, session, message)
@@ -41,7 +39,7 @@ def handle(ctx: Context, claim: jobs.Claim) -> None:
             jobs.finish(session, claim)
             messages.failed(session, message.id, refusal.sentence)
     else:
-        _drawn(ctx, claim, message, ts, ended=_ended(story))
+        _drawn(ctx, claim, message, ts)
 
 
 def give_up(_ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
@@ -62,20 +60,19 @@ def _draw(ctx: Context, message: LiveMessage, story: Story) -> str:
     return ctx.chat.update(message.ts, drawing) if message.ts else ctx.chat.post(drawing)
 
 
-def _drawn(ctx: Context, claim: jobs.Claim, message: LiveMessage, ts: str, *, ended: bool) -> None:
-    """Record the drawing. While more is to come the job stays, so that a burst of changes is drawn once a pause."""
+def _drawn(ctx: Context, claim: jobs.Claim, message: LiveMessage, ts: str) -> None:
+    """Record the drawing. The job rests before it is done again, so that a burst of changes is drawn once a pause."""
     with ctx.database.begin() as session:
-        newer = messages.drawn(session, message.id, ts=ts, version=message.version)
-        if newer or not ended:
+        if messages.drawn(session, message.id, ts=ts, version=message.version):
             jobs.put_back(session, claim, delay=ctx.chat.pause, counts=False)
         else:
-            jobs.finish(session, claim)
+            jobs.finish(session, claim, rest=ctx.chat.pause)
 
 
 def _settle(ctx: Context, claim: jobs.Claim, message: LiveMessage | None) -> None:
     """End a job that has nothing to draw, unless something came up since it looked."""
     with ctx.database.begin() as session:
-        now = messages.get(session, claim.ref_id)
+        now = messages.get(session, claim.ref_id, lock=True)
         if message is not None and now is not None and now.version > message.version:
             jobs.put_back(session, claim, delay=0.0, counts=False)
         else:
@@ -85,8 +82,3 @@ def _settle(ctx: Context, claim: jobs.Claim, message: LiveMessage | None) -> Non
 def _put_back(ctx: Context, claim: jobs.Claim, delay: float, *, counts: bool) -> None:
     with ctx.database.begin() as session:
         jobs.put_back(session, claim, delay=delay, counts=counts)
-
-
-def _ended(story: Story) -> bool:
-    state: State | DeploymentState = story.state
-    return state.ended

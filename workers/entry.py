@@ -2,7 +2,10 @@
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
+
+from sqlalchemy.exc import NoResultFound
 
 from config.logs import configure
 from config.settings import Settings
@@ -18,6 +21,7 @@ from runtime.registry import HttpRegistry
 from runtime.source import GitSource
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
+from store import deployments, environments, jobs, runs
 from store.recorded import Recorded
 from store.session import Database
 from workers.context import Context
@@ -25,11 +29,23 @@ from workers.handlers import HANDLERS
 from workers.steps import run_job
 
 VERSION = "0.1.0"
+NOBODY = 0
 
 
 def execute(job_id: int) -> None:
     """Do one job to its end. Every fault ends as a record in SQL, never as an RQ failure."""
     run_job(context(), HANDLERS, job_id, f"{socket.gethostname()}:{os.getpid()}")
+
+
+def warm_up() -> None:
+    """Do once, before a child is forked, what each would do anew: build the ports, compile the statements."""
+    database = context().database
+    with database.begin() as session:
+        jobs.claim(session, NOBODY, "")
+        for look in (runs.work, runs.load, deployments.get, environments.get):
+            with suppress(NoResultFound):
+                look(session, NOBODY)
+    database.dispose()
 
 
 @cache

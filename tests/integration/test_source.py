@@ -188,7 +188,7 @@ def test_a_tag_of_something_else_than_a_commit_is_refused(remote: Repository, so
     pushed = remote.git("rev-parse", "refs/tags/odd")
     source.fetch("shop", remote.url, "refs/tags/odd", pushed)
     with failure("no_commit"):
-        source.commit("shop", pushed).revision
+        source.commit("shop", pushed)
 
 
 def test_a_repository_of_sha256_names_works(tmp_path: Path, source: GitSource) -> None:
