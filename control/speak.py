@@ -60,6 +60,13 @@ def say(database: Database, line: str, *, actor: str, channel: str, at: datetime
         return speak(Ask(session=session, at=at, actor=actor, channel=channel), line)
 
 
+def do(database: Database, intent: Intent, *, actor: str, channel: str, at: datetime) -> Reply:
+    """Do one thing in a transaction of its own. Raises Rejected, having done nothing, if it cannot be done."""
+    with database.begin() as session:
+        people.ensure(session, actor, at=at)
+        return VERBS[intent.verb](Ask(session=session, at=at, actor=actor, channel=channel), intent)
+
+
 def speak(ask: Ask, line: str) -> Spoken:
     """Do what a line says in the caller's transaction; a refusal undoes only what the verb has done."""
     people.ensure(ask.session, ask.actor, at=ask.at)

@@ -30,8 +30,8 @@ def choose(word: str, names: Iterable[str], what: str) -> Choice:
     if len(begins) == 1 and len(word) < len(begins[0]) - 1:
         return Choice(name=begins[0], echo=f"`{word}` as {begins[0]}")
     if len(begins) > 1:
-        raise NotFound(f"`{word}` may be {either(begins)}: write it out.", code=f"ambiguous_{what}")
-    raise NotFound(missing(word, known, what), code=f"unknown_{what}")
+        raise NotFound(f"`{word}` may be {either(begins)}: write it out.", code=f"ambiguous_{what.replace(' ', '_')}")
+    raise NotFound(missing(word, known, what), code=f"unknown_{what.replace(' ', '_')}")
 
 
 def missing(word: str, names: Iterable[str], what: str) -> str:

@@ -83,7 +83,8 @@ def test_F1_a_worker_killed_while_it_fetches_finishes_the_run_once(slipway: Syst
     repository.push()
     assert slipway.wait_run(first)["state"] == "passed"
     second = repository.commit("two", {"index.html": "two\n"})
-    with locked(slipway.home / "git" / "fetch.lock", 5), repository.start_push() as pushing:
+    with locked(slipway.home / "git" / "fetch.lock", 5):
+        pushing = repository.start_push()
         os.kill(owner(slipway, second, "source"), signal.SIGKILL)
     once(slipway, repository, second)
     pushing.wait(60)

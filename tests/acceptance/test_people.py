@@ -1,8 +1,10 @@
 """People deploy, roll back and look, from Slack's slash commands and from a shell."""
 
+import json
+import subprocess
 import time
 
-from tests.system import NEW, Repository, System, until
+from tests.system import NEW, ROOT, Answer, Repository, System, service_files, until
 
 
 def serves(slipway: System, project: str, word: str) -> None:
@@ -80,3 +82,63 @@ def test_a_mistake_is_answered_with_the_likely_word(slipway: System) -> None:
     assert "did you mean" in str(slipway.say("status stagin")).lower()
     assert "slipway" in str(slipway.say("help")).lower()
     assert NEW not in str(slipway.say("deploy nothing@main to staging"))
+
+
+def post(slipway: System, path: str, **body: object) -> Answer:
+    return slipway.request("POST", f"/api/v1{path}", json.dumps(body).encode(), Content_Type="application/json")
+
+
+def test_the_api_starts_cancels_and_retries_runs(slipway: System) -> None:
+    slow = {"test.sh": "echo begun; sleep 30; echo fine\n"}
+    repository = slipway.repository("acts", service_files("one") | slow)
+    revision = repository.commit()
+    with repository.start_push() as pushing:
+        until(lambda: stage_state(slipway, revision, "unit") == "running", 30, lambda: "unit did not start")
+        run = slipway.api(f"/runs?revision={revision}")["items"][0]["id"]
+        assert post(slipway, f"/runs/{run}/cancel", reason="wrong branch").status == 202
+        ended = slipway.wait_run(revision, 15)
+        assert ended["state"] == "cancelled" and ended["stages"][-1]["state"] == "skipped"
+        assert pushing.wait(20) == 0
+    assert slipway.command("run", "watch", run, "--exit-status", check=False)
+    again = post(slipway, f"/runs/{run}/retry")
+    assert again.status == 202 and again.json["runs"] != [run]
+    post(slipway, f"/runs/{again.json['runs'][0]}/cancel")
+    started = post(slipway, "/projects/acts/runs", ref="main", reason="once more")
+    assert started.status in {200, 202}, started.text
+    until(lambda: not running(slipway, "acts"), 60, lambda: f"still running: {running(slipway, 'acts')}")
+
+
+def test_the_api_deploys_and_rolls_back_and_refuses_what_it_cannot_do(slipway: System) -> None:
+    first, _second = shop(slipway, "api")
+    answer = post(slipway, "/environments/api/staging/deploy", targets=[f"web@{first}"])
+    assert answer.status == 202 and answer.json["deployments"], answer.text
+    serves(slipway, "api", "one")
+    assert post(slipway, "/environments/api/staging/rollback", reason="no good").status == 202
+    serves(slipway, "api", "two")
+    assert post(slipway, "/environments/api/nowhere/deploy").status == 404
+    assert post(slipway, "/environments/nobody/staging/rollback").status in {400, 404}
+    assert post(slipway, "/runs/r999999/cancel").status in {400, 404}
+    form = slipway.request("POST", "/api/v1/chat", b"text=rollback", Content_Type="application/x-www-form-urlencoded")
+    assert form.status == 415
+
+
+def test_watching_a_run_tells_by_its_exit_code_how_it_ended(slipway: System) -> None:
+    repository = slipway.repository("watch")
+    good = repository.commit()
+    repository.push()
+    bad = repository.commit("break", {"test.sh": "exit 1\n"})
+    repository.push()
+    for revision, code in ((good, 0), (bad, 1)):
+        run = slipway.wait_run(revision)["id"]
+        words = [ROOT / "slipway", "run", "watch", run, "--exit-status"]
+        assert subprocess.run(words, env=slipway.environment, capture_output=True, check=False).returncode == code
+
+
+def stage_state(slipway: System, revision: str, name: str) -> str:
+    runs = slipway.api(f"/runs?revision={revision}")["items"]
+    return next((stage["state"] for run in runs for stage in run["stages"] if stage["name"] == name), "")
+
+
+def running(slipway: System, project: str) -> list[str]:
+    runs = slipway.api(f"/runs?project={project}")["items"]
+    return [run["id"] for run in runs if run["state"] in {"queued", "running", "waiting"}]
