@@ -18,7 +18,7 @@ from runtime.stack_checks import Check, ask_redis, engine_answers, redis_is_safe
 from runtime.stack_daemons import EVERYWHERE
 from runtime.stack_facts import engine_facts
 
-PROGRAMS = ("git", "redis-server", "haproxy", "dnsmasq", "docker-registry", "busybox", "curl", "dig", "chromium")
+PROGRAMS = ("git", "redis-server", "haproxy", "dnsmasq", "docker-registry", "busybox", "curl", "dig")
 DISK_SHARE = 0.1
 SETUP = "bin/setup"
 UP = "./slipway up -d"

@@ -16,7 +16,6 @@ from store.migrate import upgrade
 from store.session import Database
 from tests.parts import need
 
-POSTGRES = Path("/usr/lib/postgresql/15/bin")
 MOMENT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
 
@@ -29,14 +28,17 @@ def moment() -> datetime:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Run a private PostgreSQL on a unix socket, as the user its package made, and return its URL."""
-    need(str(POSTGRES / "initdb"))
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        need("initdb")
+    programs = found[-1].parent
     folder = Path(tempfile.mkdtemp(prefix="slipway-pg-"))
     shutil.chown(folder, "postgres")
     as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     data, log = folder / "data", folder / "log"
 
     def run(program: str, *words: str | Path) -> None:
-        argv = [*as_postgres, POSTGRES / program, "-D", data, *words]
+        argv = [*as_postgres, programs / program, "-D", data, *words]
         subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
     run("initdb", "-A", "trust", "-U", "slipway")
