@@ -8,7 +8,7 @@ PLAIN = "# a comment\nFROM scratch\nCOPY a /a\nRUN make \\\n  all\n"
 
 
 @pytest.mark.parametrize("builder", ["buildkit", "classic"])
-def test_a_plain_dockerfile_is_fine_for_both_builders(builder):
+def test_a_plain_dockerfile_is_fine_for_both_builders(builder: str) -> None:
     assert check_dockerfile(PLAIN, builder) is None
     assert check_dockerfile("", builder) is None
 
@@ -27,12 +27,12 @@ def test_a_plain_dockerfile_is_fine_for_both_builders(builder):
         "# syntax=localhost\nFROM x",
     ],
 )
-def test_another_builder_is_never_fetched(text):
+def test_another_builder_is_never_fetched(text: str) -> None:
     assert "would fetch another builder" in str(check_dockerfile(text, "buildkit"))
     assert "needs BuildKit" in str(check_dockerfile(text, "classic"))
 
 
-def test_a_frontend_of_this_machine_or_one_that_is_named_may_be_used():
+def test_a_frontend_of_this_machine_or_one_that_is_named_may_be_used() -> None:
     assert check_dockerfile("# syntax=localhost:5100/frontend:1\nFROM x", "buildkit") is None
     text = "# syntax=docker/dockerfile:1\nFROM x"
     assert check_dockerfile(text, "buildkit", frontends={"docker/dockerfile:1"}) is None
@@ -40,7 +40,7 @@ def test_a_frontend_of_this_machine_or_one_that_is_named_may_be_used():
 
 
 @pytest.mark.parametrize("before", ["\n", "# a comment\n", "FROM x\n"])
-def test_a_comment_that_is_no_directive_is_a_comment(before):
+def test_a_comment_that_is_no_directive_is_a_comment(before: str) -> None:
     assert check_dockerfile(f"{before}# syntax=evil/frontend\n", "buildkit") is None
 
 
@@ -54,7 +54,7 @@ def test_a_comment_that_is_no_directive_is_a_comment(before):
         ("FROM x\nCOPY <<-'END' /etc/x\n  a\nEND\n", "line 2: a here-document"),
     ],
 )
-def test_what_only_buildkit_understands_is_said_with_its_line(text, sentence):
+def test_what_only_buildkit_understands_is_said_with_its_line(text: str, sentence: str) -> None:
     assert sentence in str(check_dockerfile(text, "classic"))
     assert check_dockerfile(text, "buildkit") is None
 
@@ -70,15 +70,15 @@ def test_what_only_buildkit_understands_is_said_with_its_line(text, sentence):
         "FROM x\nRUN echo \\\n# RUN --mount=x\n done\n",
     ],
 )
-def test_what_only_looks_like_it_is_left_alone(text):
+def test_what_only_looks_like_it_is_left_alone(text: str) -> None:
     assert check_dockerfile(text, "classic") is None
 
 
 @pytest.mark.parametrize("path", ["Dockerfile", "a/b.Dockerfile", "..a/Dockerfile", "a..b"])
-def test_a_path_inside_the_context_is_fine(path):
+def test_a_path_inside_the_context_is_fine(path: str) -> None:
     assert check_path(path) is None
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "../x", "a/../../x", "a/..", "..\\x", "\\x", "a\0b"])
-def test_a_path_that_leaves_the_context_is_refused(path):
+def test_a_path_that_leaves_the_context_is_refused(path: str) -> None:
     assert "must be relative" in str(check_path(path))

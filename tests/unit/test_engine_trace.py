@@ -1,6 +1,7 @@
 """Builds drawn as lines: BuildKit's trace and the classic builder's stream."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -13,25 +14,27 @@ def stamp(at: float) -> dict[str, int]:
     return {"seconds": int(at), "nanos": round(at % 1 * 1e9)}
 
 
-def vertex(digest: str, name: str, began: float | None = None, ended: float | None = None, **more) -> dict:
+def vertex(
+    digest: str, name: str, began: float | None = None, ended: float | None = None, **more: Any
+) -> dict[str, Any]:
     times = {key: stamp(at) for key, at in (("started", began), ("completed", ended)) if at is not None}
     return {"digest": digest, "name": name, **times, **more}
 
 
-def log(digest: str, at: float, data: bytes, stream: int = 1) -> dict:
+def log(digest: str, at: float, data: bytes, stream: int = 1) -> dict[str, Any]:
     return {"vertex": digest, "timestamp": stamp(at), "stream": stream, "msg": data}
 
 
-def message(*vertexes: dict, logs: tuple[dict, ...] = ()) -> dict[str, str]:
+def message(*vertexes: dict[str, Any], logs: tuple[dict[str, Any], ...] = ()) -> dict[str, str]:
     data = StatusResponse(vertexes=list(vertexes), logs=list(logs)).SerializeToString()
     return {"id": "moby.buildkit.trace", "aux": base64.b64encode(data).decode()}
 
 
-def drawn(trace: Trace, *messages: dict) -> list[str]:
+def drawn(trace: Trace | Steps, *messages: dict[str, Any]) -> list[str]:
     return [line for one in messages for line in trace.read(one)]
 
 
-def test_a_step_is_drawn_as_docker_draws_it():
+def test_a_step_is_drawn_as_docker_draws_it() -> None:
     trace = Trace()
     assert drawn(
         trace,
@@ -52,13 +55,13 @@ def test_a_step_is_drawn_as_docker_draws_it():
     ]
 
 
-def failed(*messages: dict, detail: str) -> StageFailed | Unavailable:
+def failed(*messages: dict[str, Any], detail: str) -> StageFailed | Unavailable:
     trace = Trace()
     drawn(trace, *messages)
     return trace.failure("Dockerfile", {"message": detail})
 
 
-def test_the_step_that_failed_is_named_by_its_own_vertex_and_keeps_its_last_lines():
+def test_the_step_that_failed_is_named_by_its_own_vertex_and_keeps_its_last_lines() -> None:
     error = "executor failed running [/bin/sh -c make]: exit code: 2"
     fault = failed(
         message(vertex("x", "[a 1/1] RUN sleep 9", 1, 3, error="context canceled")),
@@ -72,7 +75,7 @@ def test_the_step_that_failed_is_named_by_its_own_vertex_and_keeps_its_last_line
     assert (len(fault.tail), fault.tail[-1]) == (20, "line 29")
 
 
-def test_a_base_image_that_cannot_be_had_is_named():
+def test_a_base_image_that_cannot_be_had_is_named() -> None:
     fault = failed(
         message(vertex("m", "[internal] load metadata for docker.io/library/x:1", 1, 2, error="no such host")),
         detail="failed to solve with frontend dockerfile.v0: failed to create LLB definition: no such host",
@@ -80,14 +83,14 @@ def test_a_base_image_that_cannot_be_had_is_named():
     assert fault.sentence == "Dockerfile: the base image docker.io/library/x:1 cannot be had: no such host"
 
 
-def test_a_command_the_engine_could_not_even_run_is_the_engines_fault():
+def test_a_command_the_engine_could_not_even_run_is_the_engines_fault() -> None:
     error = "executor failed running [/bin/sh -c make]: failed to create endpoint x on network bridge"
     fault = failed(message(vertex("b", "[2/2] RUN make", 1, 2, error=error)), detail=error)
     assert isinstance(fault, Unavailable)
     assert "could not run `RUN make`" in fault.sentence
 
 
-def test_a_fault_before_any_step_keeps_the_engines_words():
+def test_a_fault_before_any_step_keeps_the_engines_words() -> None:
     fault = failed(detail="failed to solve: failed to create LLB definition: dockerfile parse error line 2: x")
     assert fault.sentence == "Dockerfile: dockerfile parse error line 2: x"
     assert failed(detail="failed to read dockerfile: open /t/Dockerfile: no such file or directory").code == (
@@ -96,11 +99,11 @@ def test_a_fault_before_any_step_keeps_the_engines_words():
 
 
 @pytest.mark.parametrize("aux", ["", "!", base64.b64encode(b"\xff\xff\xff").decode()])
-def test_a_trace_that_cannot_be_read_is_passed_over(aux):
+def test_a_trace_that_cannot_be_read_is_passed_over(aux: str) -> None:
     assert drawn(Trace(), {"id": "moby.buildkit.trace", "aux": aux}, {"id": "other", "aux": {}}) == []
 
 
-def test_a_long_step_is_quoted_short():
+def test_a_long_step_is_quoted_short() -> None:
     assert step_name("RUN " + "x" * 200) == "`RUN " + "x" * 75 + "…`"
     assert step_name("RUN a\nb") == "`RUN a`"
     assert step_name(" ") == "`a step`"
@@ -110,10 +113,10 @@ def stream(*texts: str) -> list[dict[str, str]]:
     return [{"stream": text} for text in texts]
 
 
-def test_the_classic_builders_stream_is_drawn_without_its_paint():
+def test_the_classic_builders_stream_is_drawn_without_its_paint() -> None:
     steps = Steps()
     messages = stream("Step 1/2 : RUN make", "\n", " ---> Running in 1\n", "\x1b[91mbad\n\x1b[0m", "no end")
-    assert drawn(steps, *messages, *stream("Removing intermediate container 1\n")) == [  # type: ignore[arg-type]
+    assert drawn(steps, *messages, *stream("Removing intermediate container 1\n")) == [
         "Step 1/2 : RUN make",
         " ---> Running in 1",
         "bad",
@@ -124,17 +127,17 @@ def test_the_classic_builders_stream_is_drawn_without_its_paint():
     assert (fault.sentence, fault.tail) == ("Dockerfile: `RUN make` exited with 2", ("bad", "no end"))
 
 
-def test_the_classic_builder_without_a_code_or_a_step_keeps_the_engines_words():
+def test_the_classic_builder_without_a_code_or_a_step_keeps_the_engines_words() -> None:
     steps = Steps()
     assert steps.failure("Dockerfile", {"message": "no"}).sentence == "Dockerfile: no"
-    drawn(steps, *stream("Step 1/1 : COPY a b\n"))  # type: ignore[arg-type]
+    drawn(steps, *stream("Step 1/1 : COPY a b\n"))
     assert steps.failure("Dockerfile", {"message": "no a"}).sentence == "Dockerfile: `COPY a b` failed: no a"
 
 
-def test_a_pull_of_the_classic_builder_shows_what_is_done():
+def test_a_pull_of_the_classic_builder_shows_what_is_done() -> None:
     steps = Steps()
     progress = {"status": "Downloading", "progressDetail": {"current": 1}, "id": "a"}
-    assert drawn(steps, progress, {"status": "Pull complete", "progressDetail": {}, "id": "a"}, {"status": "Done"}) == [  # type: ignore[arg-type]
+    assert drawn(steps, progress, {"status": "Pull complete", "progressDetail": {}, "id": "a"}, {"status": "Done"}) == [
         "a: Pull complete",
         "Done",
     ]

@@ -9,9 +9,10 @@ import subprocess
 import tarfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -19,15 +20,13 @@ import pytest
 from pipeline.containers import HOME, Limits
 from pipeline.images import ImageSpec
 from runtime.engine import DockerEngine
+from tests.engine_things import Context, Spec
 from tests.parts import need
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 NETWORKS = "10.214.0.0/16"
 LIMITS = Limits(seconds=60, silence=30)
 BUSYBOX = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
-
-Context = Callable[[str], io.BytesIO]
-Spec = Callable[..., ImageSpec]
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +36,12 @@ def home() -> Iterator[str]:
     name = f"t{uuid.uuid4().hex[:8]}"
     yield name
     with docker.APIClient(base_url=HOST, version="1.41") as api:
-        mine = {"filters": {"label": f"{HOME}={name}"}}
-        for container in api.containers(all=True, **mine):
+        mine = {"label": f"{HOME}={name}"}
+        for container in api.containers(all=True, filters=mine):
             api.remove_container(container["Id"], force=True, v=True)
-        for network in api.networks(**mine):
+        for network in api.networks(filters=mine):
             api.remove_network(network["Id"])
-        for image in {one["Id"] for one in api.images(all=True, **mine)}:
+        for image in {one["Id"] for one in api.images(all=True, filters=mine)}:
             try:
                 api.remove_image(image, force=True)
             except docker.errors.APIError as fault:
@@ -97,13 +96,13 @@ def context() -> Context:
 def spec(home: str) -> Spec:
     """Return what makes the specification of an image that is cleaned up."""
 
-    def make(name: str = "", **more: str) -> ImageSpec:
+    def make(name: str = "", **more: Any) -> ImageSpec:
         return ImageSpec(
             name=name or f"{home}/thing",
             revision=uuid.uuid4().hex.ljust(40, "0"),
             labels={HOME: home},
             created=datetime(2026, 1, 1, tzinfo=UTC),
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
     return make

@@ -5,20 +5,24 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
 from pipeline.containers import Limits
 from pipeline.errors import StageFailed, Unavailable
 from runtime.engine import DockerEngine
+from tests.engine_things import Context, Spec
 
 BUSYBOX = 'FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "--install", "-s", "/bin"]\n'
 LIMITS = Limits(seconds=60, silence=30)
 
 
-def test_builds_an_image_with_its_labels_port_and_tag(either, context, spec, home):
+def test_builds_an_image_with_its_labels_port_and_tag(
+    either: DockerEngine, context: Context, spec: Spec, home: str
+) -> None:
     wanted = spec(target="")
-    lines = []
+    lines: list[str] = []
     made = either.build(wanted, context(f"{BUSYBOX}EXPOSE 9000 8080 53/udp\n"), lines.append, LIMITS)
     facts = either.image(wanted.reference)
     assert facts is not None
@@ -27,7 +31,7 @@ def test_builds_an_image_with_its_labels_port_and_tag(either, context, spec, hom
     assert any("COPY busybox" in line for line in lines)
 
 
-def test_an_unchanged_build_comes_from_the_cache(engine, context, spec):
+def test_an_unchanged_build_comes_from_the_cache(engine: DockerEngine, context: Context, spec: Spec) -> None:
     engine.build(spec(), context(BUSYBOX), lambda _line: None, LIMITS)
     lines: list[str] = []
     began = time.monotonic()
@@ -36,7 +40,7 @@ def test_an_unchanged_build_comes_from_the_cache(engine, context, spec):
     assert time.monotonic() - began < 2
 
 
-def test_the_step_that_fails_is_named_with_its_last_words(either, context, spec):
+def test_the_step_that_fails_is_named_with_its_last_words(either: DockerEngine, context: Context, spec: Spec) -> None:
     dockerfile = f"{BUSYBOX}RUN for i in $(seq 30); do echo line $i; done; printf end; exit 3\n"
     with pytest.raises(StageFailed, match=r"Dockerfile: `RUN for i .*` exited with 3") as failed:
         either.build(spec(), context(dockerfile), lambda _line: None, LIMITS)
@@ -44,7 +48,7 @@ def test_the_step_that_fails_is_named_with_its_last_words(either, context, spec)
     assert failed.value.tail[-2:] == ("line 30", "end")
 
 
-def test_output_comes_while_the_step_runs(either, context, spec):
+def test_output_comes_while_the_step_runs(either: DockerEngine, context: Context, spec: Spec) -> None:
     heard: list[tuple[float, str]] = []
     dockerfile = f"{BUSYBOX}RUN : {time.time_ns()}; printf fi; sleep 0.1; echo rst; sleep 1; echo second\n"
     either.build(spec(), context(dockerfile), lambda line: heard.append((time.monotonic(), line)), LIMITS)
@@ -63,26 +67,32 @@ def test_output_comes_while_the_step_runs(either, context, spec):
         ("", "empty"),
     ],
 )
-def test_a_dockerfile_that_cannot_be_built_fails_with_a_sentence(either, context, spec, dockerfile, sentence):
+def test_a_dockerfile_that_cannot_be_built_fails_with_a_sentence(
+    either: DockerEngine, context: Context, spec: Spec, dockerfile: str, sentence: str
+) -> None:
     with pytest.raises(StageFailed) as failed:
         either.build(spec(), context(dockerfile), lambda _line: None, LIMITS)
     assert sentence in failed.value.sentence
 
 
-def test_a_dockerfile_that_is_not_there_is_said_to_be_missing(either, context, spec):
+def test_a_dockerfile_that_is_not_there_is_said_to_be_missing(
+    either: DockerEngine, context: Context, spec: Spec
+) -> None:
     with pytest.raises(StageFailed, match=r"there is no Other.file in the build's context") as failed:
         either.build(spec(dockerfile="Other.file"), context(BUSYBOX), lambda _line: None, LIMITS)
     assert failed.value.code == "no_dockerfile"
 
 
 @pytest.mark.parametrize("path", ["../Dockerfile", "/etc/passwd", "a/../../b", ""])
-def test_a_dockerfile_outside_the_context_is_refused(engine, context, spec, path):
+def test_a_dockerfile_outside_the_context_is_refused(
+    engine: DockerEngine, context: Context, spec: Spec, path: str
+) -> None:
     with pytest.raises(StageFailed) as failed:
         engine.build(spec(dockerfile=path), context(BUSYBOX), lambda _line: None, LIMITS)
     assert failed.value.code == "bad_dockerfile_path"
 
 
-def test_a_build_argument_cannot_bring_another_builder(engine, context, spec):
+def test_a_build_argument_cannot_bring_another_builder(engine: DockerEngine, context: Context, spec: Spec) -> None:
     with pytest.raises(StageFailed) as failed:
         engine.build(spec(args={"BUILDKIT_SYNTAX": "x/y"}), context(BUSYBOX), lambda _line: None, LIMITS)
     assert failed.value.code == "bad_build_args"
@@ -95,7 +105,9 @@ def test_a_build_argument_cannot_bring_another_builder(engine, context, spec):
         (Limits(seconds=30, silence=1), "silent", "the build said nothing for 1 s and was stopped"),
     ],
 )
-def test_a_build_over_its_limit_is_really_stopped(either, context, spec, limits, *, code, sentence):
+def test_a_build_over_its_limit_is_really_stopped(
+    either: DockerEngine, context: Context, spec: Spec, limits: Limits, *, code: str, sentence: str
+) -> None:
     mark = f"86{time.time_ns() % 10**7}"
     with pytest.raises(StageFailed) as failed:
         either.build(spec(), context(f"{BUSYBOX}RUN sleep {mark}\n"), lambda _line: None, limits)
@@ -104,7 +116,9 @@ def test_a_build_over_its_limit_is_really_stopped(either, context, spec, limits,
     assert gone_within(mark, 5)
 
 
-def test_a_line_that_cannot_be_kept_stops_the_build_and_is_no_fault_of_the_engine(engine, context, spec):
+def test_a_line_that_cannot_be_kept_stops_the_build_and_is_no_fault_of_the_engine(
+    engine: DockerEngine, context: Context, spec: Spec
+) -> None:
     def full(_line: str) -> None:
         raise OSError(28, "No space left on device")
 
@@ -112,7 +126,7 @@ def test_a_line_that_cannot_be_kept_stops_the_build_and_is_no_fault_of_the_engin
         engine.build(spec(), context(BUSYBOX), full, LIMITS)
 
 
-def test_a_context_that_breaks_off_is_raised_as_it_is(engine, spec):
+def test_a_context_that_breaks_off_is_raised_as_it_is(engine: DockerEngine, spec: Spec) -> None:
     class Broken(io.BytesIO):
         def read(self, _size: int | None = -1) -> bytes:
             raise StageFailed("the archive ended early")
@@ -121,7 +135,7 @@ def test_a_context_that_breaks_off_is_raised_as_it_is(engine, spec):
         engine.build(spec(), Broken(), lambda _line: None, LIMITS)
 
 
-def test_a_context_that_never_comes_does_not_hold_the_build_for_ever(engine, spec):
+def test_a_context_that_never_comes_does_not_hold_the_build_for_ever(engine: DockerEngine, spec: Spec) -> None:
     class Stuck(io.BytesIO):
         def read(self, _size: int | None = -1) -> bytes:
             time.sleep(2)
@@ -134,7 +148,7 @@ def test_a_context_that_never_comes_does_not_hold_the_build_for_ever(engine, spe
     assert time.monotonic() - began < 2
 
 
-def test_builds_what_git_archives(engine, context, spec, tmp_path):
+def test_builds_what_git_archives(engine: DockerEngine, context: Context, spec: Spec, tmp_path: Path) -> None:
     for name, data in (("Dockerfile", b"FROM scratch\nCOPY a /a\n"), ("a", b"a")):
         (tmp_path / name).write_bytes(data)
     git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t"]
@@ -142,17 +156,17 @@ def test_builds_what_git_archives(engine, context, spec, tmp_path):
         subprocess.run([*git, *command], check=True)
     with subprocess.Popen([*git, "archive", "HEAD"], stdout=subprocess.PIPE) as archive:
         assert archive.stdout is not None
-        assert engine.build(spec(), archive.stdout, lambda _line: None, LIMITS).startswith("sha256:")
+        assert engine.build(spec(), cast(BinaryIO, archive.stdout), lambda _line: None, LIMITS).startswith("sha256:")
 
 
-def test_the_probe_finds_buildkit_and_a_setting_overrules_it(engine, home):
+def test_the_probe_finds_buildkit_and_a_setting_overrules_it(engine: DockerEngine, home: str) -> None:
     assert engine.builder() == "buildkit"
     assert DockerEngine("unix:///nonexistent", home, "10.0.0.0/16", "classic").builder() == "classic"
 
 
 @pytest.mark.usefixtures("refusing")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_engine_that_is_down_is_unavailable(home, context, spec):
+def test_an_engine_that_is_down_is_unavailable(home: str, context: Context, spec: Spec) -> None:
     down = DockerEngine("unix:///nonexistent.sock", home, "10.0.0.0/16")
     with pytest.raises(Unavailable) as failed:
         down.build(spec(), context(BUSYBOX), lambda _line: None, LIMITS)

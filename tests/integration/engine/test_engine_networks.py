@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 
@@ -26,12 +27,12 @@ with ThreadPoolExecutor(10) as pool:
 
 
 @pytest.fixture
-def api(host):
+def api(host: str) -> Iterator[docker.APIClient]:
     with docker.APIClient(base_url=host, version="1.41") as client:
         yield client
 
 
-def test_a_network_is_small_labelled_and_made_once(engine, home, api):
+def test_a_network_is_small_labelled_and_made_once(engine: DockerEngine, home: str, api: docker.APIClient) -> None:
     name = f"{home}-once"
     assert engine.network(name, {"x": "y"}) == name
     first = api.inspect_network(name)
@@ -44,7 +45,9 @@ def test_a_network_is_small_labelled_and_made_once(engine, home, api):
     assert api.networks(names=[name]) == []
 
 
-def test_two_processes_that_want_twenty_networks_at_once_get_them(engine, home, host, api):
+def test_two_processes_that_want_twenty_networks_at_once_get_them(
+    engine: DockerEngine, home: str, host: str, api: docker.APIClient
+) -> None:
     names = [f"{home}-many-{number}" for number in range(8)]
     shared = [f"{home}-shared-{number}" for number in range(2)]
     batches = ([*shared, *names[:4]], [*shared[::-1], *names[4:]])
@@ -60,7 +63,7 @@ def test_two_processes_that_want_twenty_networks_at_once_get_them(engine, home, 
         list(pool.map(engine.remove_network, [*names, *shared]))
 
 
-def test_many_who_make_the_same_network_make_one(engine, home, api):
+def test_many_who_make_the_same_network_make_one(engine: DockerEngine, home: str, api: docker.APIClient) -> None:
     name, gate = f"{home}-same", threading.Barrier(10)
 
     def make(_number: int) -> str:
@@ -73,7 +76,7 @@ def test_many_who_make_the_same_network_make_one(engine, home, api):
     engine.remove_network(name)
 
 
-def test_a_range_that_is_used_up_says_so(home, host, engine):
+def test_a_range_that_is_used_up_says_so(home: str, host: str, engine: DockerEngine) -> None:
     narrow = DockerEngine(host, home, "10.215.7.0/25")
     made = [narrow.network(f"{home}-narrow-{number}", {}) for number in range(2)]
     with pytest.raises(Unavailable, match=r"no room for another network in 10\.215\.7\.0/25") as failed:
@@ -83,7 +86,7 @@ def test_a_range_that_is_used_up_says_so(home, host, engine):
         engine.remove_network(name)
 
 
-def test_a_network_goes_even_with_a_container_on_it(engine, home, image):
+def test_a_network_goes_even_with_a_container_on_it(engine: DockerEngine, home: str, image: str) -> None:
     name = engine.network(f"{home}-busy", {})
     engine.start(ContainerSpec(name=f"{home}-busy", image=image, command=("sleep", "60"), network=name))
     engine.remove_network(name)
@@ -93,11 +96,15 @@ def test_a_network_goes_even_with_a_container_on_it(engine, home, image):
     engine.remove(f"{home}-busy", grace=0)
 
 
-def test_a_network_of_another_home_is_not_touched(engine, host, home):
+def test_a_network_of_another_home_is_not_touched(engine: DockerEngine, host: str, home: str) -> None:
     other = DockerEngine(host, f"{home}x", "10.214.0.0/16")
     name = other.network(f"{home}-theirs", {})
     try:
-        for act in (lambda: engine.network(name, {}), lambda: engine.remove_network(name)):
+        acts: tuple[Callable[[], object], ...] = (
+            lambda: engine.network(name, {}),
+            lambda: engine.remove_network(name),
+        )
+        for act in acts:
             with pytest.raises(Unavailable) as failed:
                 act()
             assert failed.value.code == "name_taken"
@@ -105,7 +112,7 @@ def test_a_network_of_another_home_is_not_touched(engine, host, home):
         other.remove_network(name)
 
 
-def test_a_container_on_a_network_that_is_gone_cannot_start(engine, home, image):
+def test_a_container_on_a_network_that_is_gone_cannot_start(engine: DockerEngine, home: str, image: str) -> None:
     spec = ContainerSpec(name=f"{home}-lost", image=image, command=("sleep", "60"), network=f"{home}-nowhere")
     with pytest.raises(Unavailable):
         engine.start(spec)

@@ -7,11 +7,12 @@ import docker
 import pytest
 
 from pipeline.errors import Unavailable
+from runtime.engine import DockerEngine
 from runtime.registry import HttpRegistry
 
 
 @pytest.fixture(scope="module")
-def pushed(engine, registry, image, home) -> tuple[str, str]:
+def pushed(engine: DockerEngine, registry: str, image: str, home: str) -> tuple[str, str]:
     reference = f"{registry}/{home}/web:one"
     engine.tag(image, reference)
     lines: list[str] = []
@@ -20,7 +21,9 @@ def pushed(engine, registry, image, home) -> tuple[str, str]:
     return reference, digest
 
 
-def test_the_registry_knows_what_was_pushed_by_tag_and_by_digest(registry, pushed, home):
+def test_the_registry_knows_what_was_pushed_by_tag_and_by_digest(
+    registry: str, pushed: tuple[str, str], home: str
+) -> None:
     asked = HttpRegistry(registry)
     reference, digest = pushed
     assert digest.startswith("sha256:")
@@ -29,18 +32,20 @@ def test_the_registry_knows_what_was_pushed_by_tag_and_by_digest(registry, pushe
     assert asked.digest(reference.rpartition(":")[0], "one") == digest
 
 
-def test_what_the_registry_does_not_have_is_none(registry, pushed, home):
+def test_what_the_registry_does_not_have_is_none(registry: str, pushed: tuple[str, str], home: str) -> None:
     asked = HttpRegistry(registry)
     assert asked.digest(f"{home}/web", "two") is None
     assert asked.digest(f"{home}/nothing", "one") is None
     assert asked.digest(f"{home}/web", f"sha256:{'0' * 64}") is None
 
 
-def test_pushing_again_gives_the_same_digest(engine, pushed):
+def test_pushing_again_gives_the_same_digest(engine: DockerEngine, pushed: tuple[str, str]) -> None:
     assert engine.push(pushed[0], lambda _line: None) == pushed[1]
 
 
-def test_an_image_only_the_registry_has_is_pulled(engine, registry, pushed, home, host):
+def test_an_image_only_the_registry_has_is_pulled(
+    engine: DockerEngine, registry: str, pushed: tuple[str, str], home: str, host: str
+) -> None:
     reference = f"{registry}/{home}/web@{pushed[1]}"
     before = engine.image(reference)
     with docker.APIClient(base_url=host, version="1.41") as api:
@@ -49,19 +54,19 @@ def test_an_image_only_the_registry_has_is_pulled(engine, registry, pushed, home
     assert engine.image(reference) == before
 
 
-def test_an_image_nobody_has_is_none(engine, registry, home):
+def test_an_image_nobody_has_is_none(engine: DockerEngine, registry: str, home: str) -> None:
     assert engine.image(f"{registry}/{home}/nothing:1") is None
     assert engine.image(f"{registry}/{home}/nothing@sha256:{'0' * 64}") is None
     assert engine.image("nosuch-image-at-all:1") is None
 
 
-def test_tagging_what_is_not_there_is_unavailable(engine):
+def test_tagging_what_is_not_there_is_unavailable(engine: DockerEngine) -> None:
     with pytest.raises(Unavailable) as failed:
         engine.tag("nosuch-image-at-all:1", "other:1")
     assert failed.value.code == "engine_error"
 
 
-def test_a_registry_that_is_down_is_unavailable(engine, image):
+def test_a_registry_that_is_down_is_unavailable(engine: DockerEngine, image: str) -> None:
     reference = f"localhost:{_closed_port()}/x/y:1"
     address = reference.partition("/")[0]
     engine.tag(image, reference)
@@ -78,7 +83,7 @@ def test_a_registry_that_is_down_is_unavailable(engine, image):
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"junk\r\n\r\n"]
 )
-def test_a_registry_that_talks_nonsense_is_unavailable(answer):
+def test_a_registry_that_talks_nonsense_is_unavailable(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
         with pytest.raises(Unavailable) as failed:
