@@ -103,6 +103,7 @@ def _ask_for(ask: Ask, intent: Intent, change: Change, name: str) -> tuple[str, 
             cause=Cause.CHAT,
             actor=ask.actor,
             reason=intent.reason,
+            named=frozenset(change.new),
         ),
     )
     return _sentence(ask, intent, change, environment, made), made

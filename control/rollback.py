@@ -67,12 +67,12 @@ def _one(ask: Ask, intent: Intent, place: Place, names: list[str]) -> Reply:
         first = f"{deployment_name(live.id)} with {services(live.releases)} is the first that served there"
         return Reply(text=f"There is nothing to go back to on *{name}*: {first}.", code="nothing_before")
     _supersede(ask, place)
-    made = start(ask, _asked(ask, intent, place, to))
+    made = start(ask, _asked(ask, intent, place, to, names))
     environments.pin(ask.session, place.environment.id, by=ask.actor, reason=intent.reason or "rolled back")
     return Reply(text=_sentence(ask, intent, name, live=live, to=to, made=made), deployments=(made,))
 
 
-def _asked(ask: Ask, intent: Intent, place: Place, to: Back) -> Asked:
+def _asked(ask: Ask, intent: Intent, place: Place, to: Back, names: list[str]) -> Asked:
     return Asked(
         project_id=place.project.id,
         environment_id=place.environment.id,
@@ -81,14 +81,16 @@ def _asked(ask: Ask, intent: Intent, place: Place, to: Back) -> Asked:
         actor=ask.actor,
         reason=intent.reason,
         restores_id=to.source.restores_id or to.source.id,
+        named=frozenset(names) or None,
     )
 
 
 def _supersede(ask: Ask, place: Place) -> None:
-    """Stop what people asked for and has not begun: coming after the rollback, it would undo it."""
+    """Stop what was asked for before and nobody is at work on; what a worker is in the middle of ends first."""
     why = f"{person(ask.actor)} rolled {place.environment.name} back"
+    busy = environments.held(ask.session, place.environment.id)
     for other in history.under_way(ask.session, place.environment.id):
-        if other.state is DeploymentState.QUEUED and other.stage_id is None:
+        if other.state is DeploymentState.QUEUED or not busy:
             deployments.end(ask.session, other.id, DeploymentState.SUPERSEDED, reason=why, code="superseded", at=ask.at)
             messages.touch(ask.session, "deployment", other.id, channel=ask.channel, at=ask.at)
 

@@ -79,6 +79,12 @@ class Busy(Unavailable):
     code = "busy"
 
 
+class Overtaken(SlipwayError):
+    """Something newer has made this needless; it ends without having failed."""
+
+    code = "superseded"
+
+
 class StaleFence(SlipwayError):
     """Another worker has taken over this job; this one must write nothing more."""
 

@@ -34,6 +34,11 @@ def slug(text: str) -> str:
     return f"{clean[:SLUG_LIMIT].strip('-._') or 'x'}-{_digest(text)}"
 
 
+def variable(text: str) -> str:
+    """Return a service's name as part of an environment variable's."""
+    return text.upper().replace("-", "_")
+
+
 def run_name(run_id: int) -> str:
     """Return the name people use for a run."""
     return f"r{run_id}"

@@ -124,7 +124,7 @@ class Proxy(Protocol):
         """Make the proxy's file and its running state what `read` returns, asked once nobody else is applying."""
 
     def sessions(self, route: int, server: str) -> int:
-        """Return how many requests a server is still answering; 0 if it is not known."""
+        """Return how many requests a server is still answering; 0 if it is not known, 1 if the proxy does not say."""
 
 
 class Names(Protocol):

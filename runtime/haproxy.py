@@ -78,7 +78,7 @@ class Haproxy:
             self._bring(picture)
 
     def sessions(self, route: int, server: str) -> int:
-        """Return how many requests a server is still answering; 0 if it is not known."""
+        """Return how many requests a server is still answering; 0 if it is not known, 1 if the proxy does not say."""
         command = f"show stat {backend(route)} 4 -1"
         try:
             with closing(AdminSocket(self._admin)) as admin:
@@ -86,7 +86,8 @@ class Haproxy:
             master = MasterSocket(self._master)
             return current + sum(_left_over(master.ask(f"@!{pid} {command}"), server) for pid in master.old_workers())
         except OSError:
-            return 0
+            # Nobody can tell: it counts as busy, and its time to drain decides.
+            return 1
 
     def _last(self) -> Picture:
         try:

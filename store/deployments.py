@@ -1,7 +1,8 @@
 """Deployments: what was asked for, what is live, and the containers and routes that make it so."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import select
@@ -27,12 +28,14 @@ class Deployment:
     actor: str
     reason: str
     state: DeploymentState
+    code: str
     releases: tuple[Release, ...]
+    named: frozenset[str] | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What a deployment is asked to do, by whom and why."""
+    """What a deployment is asked to do, by whom and why; `named` as in `DeploymentRow`."""
 
     project_id: int
     environment_id: int
@@ -43,6 +46,7 @@ class Asked:
     run_id: int | None = None
     stage_id: int | None = None
     restores_id: int | None = None
+    named: frozenset[str] | None = None
 
 
 def create(session: Session, asked: Asked, *, at: datetime) -> int:
@@ -61,6 +65,7 @@ def create(session: Session, asked: Asked, *, at: datetime) -> int:
         actor=asked.actor,
         strategy="rolling",
         releases=[asdict(release) for release in asked.releases],
+        named=None if asked.named is None else sorted(asked.named),
         state=DeploymentState.QUEUED,
         reason=asked.reason,
         code="",
@@ -103,6 +108,36 @@ def before(session: Session, environment_id: int) -> Deployment | None:
     )
     good = (_deployment(row) for row in session.scalars(older))
     return next((one for one in good if replaced(one.releases, current.releases)), None)
+
+
+def earlier(session: Session, deployment: Deployment) -> int | None:
+    """Return the oldest deployment to the same environment that was asked for before this one and has not ended."""
+    waiting = [DeploymentState.QUEUED, DeploymentState.RUNNING]
+    return session.scalar(
+        select(DeploymentRow.id)
+        .where(
+            DeploymentRow.environment_id == deployment.environment_id,
+            DeploymentRow.id < deployment.id,
+            DeploymentRow.state.in_(waiting),
+        )
+        .order_by(DeploymentRow.id)
+        .limit(1)
+    )
+
+
+def rebase(session: Session, deployment: Deployment) -> Deployment:
+    """Return the deployment with the services it does not name as they are live now."""
+    current = live(session, deployment.environment_id)
+    if deployment.named is None or current is None:
+        return deployment
+    changed = [one for one in deployment.releases if one.service in deployment.named]
+    moved = any(one.main for one in changed)
+    kept = [
+        replace(one, main=one.main and not moved) for one in current.releases if one.service not in deployment.named
+    ]
+    row = session.get_one(DeploymentRow, deployment.id)
+    row.releases = [asdict(release) for release in sorted([*kept, *changed], key=attrgetter("service"))]
+    return _deployment(row)
 
 
 def step(session: Session, deployment_id: int, name: str, sentence: str, *, at: datetime) -> None:
@@ -154,7 +189,9 @@ def _deployment(row: DeploymentRow) -> Deployment:
         actor=row.actor,
         reason=row.reason,
         state=DeploymentState(row.state),
+        code=row.code,
         releases=tuple(_release(release) for release in row.releases),
+        named=None if row.named is None else frozenset(row.named),
     )
 
 

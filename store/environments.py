@@ -75,6 +75,13 @@ def hold(session: Session, environment_id: int, claim: Claim) -> None:
         raise Busy("another deployment is under way in this environment")
 
 
+def held(session: Session, environment_id: int) -> bool:
+    """Tell whether a living worker is at work in an environment."""
+    alive = (JobRow.state == "running") & (JobRow.lease_until >= now())
+    query = select(JobRow.id).join(EnvironmentRow, EnvironmentRow.holder_job_id == JobRow.id)
+    return session.scalar(query.where(EnvironmentRow.id == environment_id, alive)) is not None
+
+
 def release(session: Session, environment_id: int, claim: Claim) -> None:
     """Let go of the environment if this job holds it."""
     mine = (EnvironmentRow.id == environment_id) & (EnvironmentRow.holder_job_id == claim.id)

@@ -1,6 +1,6 @@
 """Instances and routes: the containers that play a deployment, and the names that lead to them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from pipeline.deployment import DeploymentState, InstanceState, Release
 from store.schema import DeploymentRow, EnvironmentRow, InstanceRow, RouteRow
 from store.session import now
+
+PLAYING = (InstanceState.STARTING, InstanceState.LIVE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,22 +35,27 @@ class Instance:
         return f"i{self.id}"
 
 
-def ensure_route(session: Session, environment_id: int, service: str, hosts: Iterable[str]) -> int:
-    """Return the route of a service in an environment, with these names from now on."""
+def ensure_route(session: Session, environment_id: int, service: str) -> int:
+    """Return the route of a service in an environment; a new one has no names before the first switch."""
     mine = (RouteRow.environment_id == environment_id) & (RouteRow.service == service)
     row = session.scalar(select(RouteRow).where(mine))
     if row is None:
         row = RouteRow(environment_id=environment_id, service=service, hosts=[])
         session.add(row)
-    row.hosts = list(hosts)
-    session.flush()
+        session.flush()
     return row.id
+
+
+def lead(session: Session, environment_id: int, hosts: Mapping[str, Iterable[str]]) -> None:
+    """Give each service of an environment its names, and take theirs from the routes of services no longer there."""
+    for row in session.scalars(select(RouteRow).where(RouteRow.environment_id == environment_id)):
+        row.hosts = list(hosts.get(row.service, ()))
 
 
 def ensure(session: Session, deployment_id: int, route_id: int, release: Release, *, at: datetime) -> Instance:
     """Return the instance of this release in this deployment, so that starting it again is the same container."""
     mine = (InstanceRow.deployment_id == deployment_id) & (InstanceRow.route_id == route_id)
-    row = session.scalar(select(InstanceRow).where(mine, InstanceRow.state != InstanceState.GONE))
+    row = session.scalar(select(InstanceRow).where(mine, InstanceRow.state.in_(PLAYING)))
     if row is None:
         row = InstanceRow(
             deployment_id=deployment_id,

@@ -120,6 +120,12 @@ def work(session: Session, stage_id: int) -> StageWork:
     )
 
 
+def lock(session: Session, stage_id: int) -> None:
+    """Let nobody else move the run of this stage until the transaction ends."""
+    mine = select(StageRow.run_id).where(StageRow.id == stage_id).scalar_subquery()
+    session.execute(select(RunRow.id).where(RunRow.id == mine).with_for_update())
+
+
 def begin(session: Session, stage_id: int, *, at: datetime) -> None:
     """Note that a stage has been started, once more perhaps."""
     stage = session.get_one(StageRow, stage_id)
@@ -178,6 +184,12 @@ def pushed(session: Session, run_id: int) -> tuple[str, str]:
     if row is None:
         raise NotFound(f"there is no run r{run_id}", code="unknown_run")
     return session.get_one(ProjectRow, row.project_id).name, row.revision
+
+
+def config_of(session: Session, project_id: int, ref: str) -> dict[str, Any] | None:
+    """Return the configuration of the newest run of a ref that had one."""
+    mine = (RunRow.project_id == project_id) & (RunRow.ref == ref) & RunRow.config.is_not(None)
+    return session.scalar(select(RunRow.config).where(mine).order_by(RunRow.id.desc()).limit(1))
 
 
 def newest(session: Session, run_id: int) -> bool:

@@ -36,6 +36,7 @@ class Table(DeclarativeBase):
         datetime: UtcTime(),
         dict[str, Any]: JSON(),
         list[Any]: JSON(),
+        list[Any] | None: JSON(none_as_null=True),
         bytes: LargeBinary(),
     }
 
@@ -176,7 +177,10 @@ class EnvironmentRow(Table):
 
 
 class DeploymentRow(Table):
-    """One move of an environment from one set of images to another. `releases` are pipeline Release values."""
+    """One move of an environment from one set of images to another. `releases` are pipeline Release values.
+
+    `named` are the services that were asked for, the others staying as they are when its turn comes; None is all.
+    """
 
     __tablename__ = "deployment"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -190,6 +194,7 @@ class DeploymentRow(Table):
     actor: Mapped[str]
     strategy: Mapped[str]
     releases: Mapped[list[Any]]
+    named: Mapped[list[Any] | None]
     state: Mapped[str]
     reason: Mapped[str]
     code: Mapped[str]

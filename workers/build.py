@@ -1,5 +1,7 @@
 """The build stage: one image per service and commit, built once, known by digest from then on."""
 
+from collections.abc import Iterable
+
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
@@ -24,27 +26,34 @@ def build(scene: Scene) -> Done:
     built = {name: _service(scene, name, service) for name, service in spec.services.items() if name in wanted}
     sentence = ", ".join(f"{name} {'built' if new else 'was built before'}" for name, new in built.items())
 
-    def record(session: Session) -> None:
-        mark_tested(session, scene)
-
-    return Done(outcome=passed(sentence), record=record, after=lambda: _move_tags(scene, spec.branch))
+    move_tags(scene, moving_tags(branch=scene.work.branch, tag=scene.work.tag, default_branch=spec.branch))
+    return Done(outcome=passed(sentence), record=lambda session: mark_tested(session, scene))
 
 
-def mark_tested(session: Session, scene: Scene) -> bool:
+def mark_tested(session: Session, scene: Scene) -> None:
     """Note that the commit's images are good once every build and test of the run but this one has passed."""
+    if is_last_check(session, scene):
+        images.tested(session, scene.project.id, scene.work.revision)
+
+
+def is_last_check(session: Session, scene: Scene) -> bool:
+    """Tell whether every build and test of the run but this one has passed."""
     run = runs.load(session, scene.work.run_id)
     others = [one for one in run.stages if one.kind in {Kind.BUILD, Kind.TEST} and one.id != scene.work.stage.id]
-    good = all(one.state in {State.PASSED, State.SKIPPED} for one in others)
-    if good:
-        images.tested(session, scene.project.id, scene.work.revision)
-    return good
+    return all(one.state in {State.PASSED, State.SKIPPED} for one in others)
 
 
-def push_tag(scene: Scene, image: Image, tag: str) -> None:
-    """Point a moving tag at an image."""
-    reference = f"{image.name}:{tag}"
-    scene.ctx.engine.tag(image.reference, reference)
-    scene.ctx.engine.push(reference, lambda _line: None)
+def move_tags(scene: Scene, tags: Iterable[str]) -> None:
+    """Point moving tags at the commit's images, unless a newer push of the same ref has them by now."""
+    with scene.ctx.database.read() as session:
+        built = images.of_revision(session, scene.project.id, scene.work.revision)
+        if not runs.newest(session, scene.work.run_id):
+            return
+    for tag in tags:
+        for image in built:
+            reference = f"{image.name}:{tag}"
+            scene.ctx.engine.tag(image.reference, reference)
+            scene.ctx.engine.push(reference, lambda _line: None)
 
 
 def _service(scene: Scene, name: str, service: spec_file.Service) -> bool:
@@ -131,13 +140,3 @@ def _check_pushed(scene: Scene, repository: str, image: Image) -> None:
     there = scene.ctx.registry.digest(repository, image.revision)
     if there != image.digest:
         raise Unavailable(f"the registry has {there} for {image.tag}, not {image.digest}", code="registry_mismatch")
-
-
-def _move_tags(scene: Scene, default_branch: str) -> None:
-    with scene.ctx.database.read() as session:
-        if not runs.newest(session, scene.work.run_id):
-            return
-        built = images.of_revision(session, scene.project.id, scene.work.revision)
-    for tag in moving_tags(branch=scene.work.branch, tag=scene.work.tag, default_branch=default_branch):
-        for image in built:
-            push_tag(scene, image, tag)

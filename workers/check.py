@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.orm import Session
-
 from pipeline.containers import ContainerSpec, Limits, environment_variables, labels
 from pipeline.errors import StageFailed, Unavailable
 from pipeline.images import Image
 from pipeline.names import run_name
 from pipeline.outcome import passed
 from store import images
-from workers.build import mark_tested, push_tag
+from workers.build import is_last_check, mark_tested, move_tags
 from workers.stage import Done, Scene
 
 TAIL = 20
@@ -27,17 +25,10 @@ def check(scene: Scene) -> Done:
     if code != 0:
         tail = scene.ctx.transcripts.tail(scene.work.run_id, scene.work.stage.name, TAIL)
         raise StageFailed(f"{_said(scene)} exited with {code}", code="tests_failed", tail=tail)
-    good: list[Image] = []
-
-    def record(session: Session) -> None:
-        if mark_tested(session, scene):
-            good.extend(images.of_revision(session, scene.project.id, scene.work.revision))
-
-    def after() -> None:
-        for one in good:
-            push_tag(scene, one, "tested")
-
-    return Done(outcome=passed(), record=record, after=after)
+    with scene.ctx.database.read() as session:
+        good = is_last_check(session, scene) and scene.work.branch == scene.project.default_branch
+    move_tags(scene, ("tested",) if good else ())
+    return Done(outcome=passed(), record=lambda session: mark_tested(session, scene))
 
 
 def _image(scene: Scene) -> Image:
@@ -52,7 +43,7 @@ def _image(scene: Scene) -> Image:
 def _container(scene: Scene, image: Image, network: str | None) -> ContainerSpec:
     ctx, work = scene.ctx, scene.work
     run = run_name(work.run_id)
-    where = {"service": image.service, "branch": work.branch or "", "stage": work.stage.name, "run": run}
+    where = {"service": image.service, "branch": work.branch or "", "stage": work.stage.name, "run_id": run}
     known = environment_variables(project=scene.project.name, revision=work.revision, **where)
     return ContainerSpec(
         name=f"slipway-{ctx.home}-{run}-{work.stage.name}",

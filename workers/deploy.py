@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
 from pipeline.deployment import Cause, DeploymentState, Release
-from pipeline.errors import SlipwayError, StageFailed, Unavailable
+from pipeline.errors import Overtaken, SlipwayError, StageFailed, Unavailable
 from pipeline.names import deployment_name, host_names, run_name, short
 from pipeline.outcome import passed, skipped
 from pipeline.release import release_of
@@ -23,9 +23,13 @@ def stage(scene: Scene) -> Done:
         environment = environments.ensure(session, scene.project.id, scene.work.spec["to"], at=ctx.now())
         why_not = _why_not(session, scene, environment)
         if why_not:
-            return Done(outcome=skipped(*why_not))
+            return Done(outcome=skipped(*why_not), record=lambda session: _leave(ctx, session, scene, *why_not))
         deployment_id = deployments.create(session, _asked(session, scene, environment), at=ctx.now())
-    deployment = carry_out(ctx, scene.claim, deployment_id, scene.transcript.write)
+    try:
+        deployment = carry_out(ctx, scene.claim, deployment_id, scene.transcript.write)
+    except Overtaken as newer:
+        why = (newer.sentence, newer.code)
+        return Done(outcome=skipped(*why), record=lambda session: _leave(ctx, session, scene, *why))
     urls = " ".join(addresses(ctx, deployment))
 
     def record(session: Session) -> None:
@@ -47,6 +51,14 @@ def handle(ctx: Context, claim: jobs.Claim) -> None:
     except StageFailed:
         with ctx.database.begin() as session:
             jobs.finish(session, claim)
+            _touch(ctx, session, claim.ref_id)
+        return
+    except Overtaken as newer:
+        with ctx.database.begin() as session:
+            jobs.finish(session, claim)
+            why = {"reason": newer.sentence, "code": newer.code}
+            if not deployments.get(session, claim.ref_id).state.ended:
+                deployments.end(session, claim.ref_id, DeploymentState.SUPERSEDED, at=ctx.now(), **why)
             _touch(ctx, session, claim.ref_id)
         return
     with ctx.database.begin() as session:
@@ -110,6 +122,7 @@ def _asked(session: Session, scene: Scene, environment: Environment) -> Asked:
         actor=run_name(scene.work.run_id),
         run_id=scene.work.run_id,
         stage_id=scene.work.stage.id,
+        named=None if set(wanted) >= set(spec.services) else frozenset(wanted),
     )
 
 
@@ -118,6 +131,16 @@ def _release(session: Session, scene: Scene, name: str, service: spec_file.Servi
     if image is None:
         raise Unavailable(f"{name} at {short(scene.work.revision)} has no image", code="image_lost")
     return release_of(service, image, images.port(session, scene.project.id, name, scene.work.revision))
+
+
+def _leave(ctx: Context, session: Session, scene: Scene, sentence: str, code: str) -> None:
+    """End the deployment that this stage had begun and may not go on with; what it had started is swept up."""
+    why = {"reason": sentence, "code": code}
+    deployments.end_of_stage(session, scene.work.stage.id, DeploymentState.SUPERSEDED, at=ctx.now(), **why)
+    environment = environments.find(session, scene.project.id, scene.work.spec["to"])
+    if environment:
+        environments.release(session, environment.id, scene.claim)
+        jobs.add(session, jobs.JobKind.MEND, environment.id, at=ctx.now())
 
 
 def _deployed(ctx: Context, session: Session, claim: jobs.Claim, deployment: Deployment) -> None:

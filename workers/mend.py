@@ -13,9 +13,9 @@ DRAIN_LOOK = 0.25
 
 def handle(ctx: Context, claim: jobs.Claim) -> None:
     """Look at an environment's containers and bring them to what SQL says; the same after a crash as in normal life."""
-    _revive(ctx, claim)
     draining = _retire(ctx, claim)
     _sweep(ctx, claim.ref_id)
+    _revive(ctx, claim)
     with ctx.database.begin() as session:
         if draining:
             jobs.put_back(session, claim, delay=DRAIN_LOOK, counts=False)
@@ -55,6 +55,9 @@ def _retire(ctx: Context, claim: jobs.Claim) -> bool:
     with ctx.database.read() as session:
         draining = instances.everyone(session, InstanceState.DRAINING, environment_id=claim.ref_id)
         unwanted = instances.left_over(session, claim.ref_id)
+    if draining:
+        # First of all the proxy must know: until it does, none of them is idle for good.
+        show(ctx)
     drained = [one for one in draining if one.overdue or ctx.proxy.sessions(one.route_id, one.server) == 0]
     if drained or unwanted:
         with ctx.database.begin() as session:
@@ -68,10 +71,12 @@ def _retire(ctx: Context, claim: jobs.Claim) -> bool:
 def _sweep(ctx: Context, environment_id: int) -> None:
     """Remove the containers of instances that are gone; the label says which instance a container is."""
     with ctx.database.read() as session:
-        environment = deployments.place(session, environment_id)
+        project, environment = deployments.place(session, environment_id)
+    # Containers first: an instance is in SQL before its container is there, so none that is wanted can be missed.
+    there = ctx.engine.containers({"dev.slipway.project": project, "dev.slipway.environment": environment})
+    with ctx.database.read() as session:
         known = {str(one.id) for one in instances.everyone(session, *KEPT, environment_id=environment_id)}
-    marks = {"dev.slipway.project": environment[0], "dev.slipway.environment": environment[1]}
-    for container in ctx.engine.containers(marks):
+    for container in there:
         instance = container.labels.get("dev.slipway.instance")
         if instance is not None and instance not in known:
             ctx.engine.remove(container.name, grace=GRACE)

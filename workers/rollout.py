@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from pipeline.containers import ContainerSpec, environment_variables, labels
 from pipeline.deployment import DeploymentState, Release
-from pipeline.errors import StageFailed
+from pipeline.errors import Busy, Overtaken, StageFailed
 from pipeline.health import pauses
-from pipeline.names import deployment_name, host_names, short
+from pipeline.names import deployment_name, host_names, run_name, short, slug, variable
 from store import deployments, environments, instances, jobs, projects
 from store.deployments import Deployment
 from store.instances import Instance
@@ -52,27 +54,31 @@ def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say) -> 
     except StageFailed as failure:
         _abandon(ctx, claim, deployment, failure, say)
         raise
-    _switch(ctx, claim, deployment)
+    _switch(ctx, claim, deployment, place)
     show(ctx)
+    _tag(ctx, place, deployment)
     say(f"{deployment_name(deployment.id)}: requests go to the new containers")
     return deployment
 
 
-def container_spec(ctx: Context, place: Place, deployment_id: int, run: str, cast: Cast) -> ContainerSpec:
+def container_spec(ctx: Context, place: Place, deployment: Deployment, cast: Cast) -> ContainerSpec:
     """Return how an instance runs; the same each time it is asked, so that starting it again is no other container."""
     release = cast.release
-    where = {"service": release.service, "environment": place.environment, "run": run}
+    run = run_name(deployment.run_id) if deployment.run_id else ""
+    where = {"service": release.service, "environment": place.environment, "run_id": run}
+    known = environment_variables(project=place.project, revision=release.revision, **where)
     return ContainerSpec(
         name=container_name(ctx, cast.instance),
         image=release.image,
-        env=environment_variables(project=place.project, revision=release.revision, **where),
+        env=known
+        | {f"SLIPWAY_URL_{variable(one.service)}": f"http://{one.service}:{one.port}" for one in deployment.releases},
         labels=labels(
             ctx.home,
             project=place.project,
             service=release.service,
             revision=release.revision,
             environment=place.environment,
-            deployment=deployment_name(deployment_id),
+            deployment=deployment_name(deployment.id),
             instance=str(cast.instance.id),
         ),
         network=network_name(ctx, place),
@@ -96,8 +102,7 @@ def start_container(ctx: Context, place: Place, deployment: Deployment, cast: Ca
     """Start an instance's container, or adopt the one that runs, and return its address."""
     marks = labels(ctx.home, project=place.project, environment=place.environment)
     ctx.engine.network(network_name(ctx, place), marks)
-    run = f"r{deployment.run_id}" if deployment.run_id else ""
-    return ctx.engine.start(container_spec(ctx, place, deployment.id, run, cast)).address
+    return ctx.engine.start(container_spec(ctx, place, deployment, cast)).address
 
 
 def place_of(ctx: Context, deployment: Deployment) -> Place:
@@ -115,22 +120,29 @@ def _prepare(ctx: Context, claim: jobs.Claim, deployment_id: int) -> tuple[Deplo
         jobs.renew(session, claim)
         deployment = deployments.get(session, deployment_id)
         environments.hold(session, deployment.environment_id, claim)
+        _check_turn(session, deployment)
+        deployment = deployments.rebase(session, deployment)
         deployments.step(session, deployment_id, "start", "starting the new containers", at=ctx.now())
-    place = place_of(ctx, deployment)
-    casts = []
-    with ctx.database.begin() as session:
+        casts = []
         for release in deployment.releases:
-            hosts = host_names(
-                service=release.service,
-                environment=place.environment,
-                project=place.project,
-                domains=ctx.domains,
-                main=release.main,
-            )
-            route_id = instances.ensure_route(session, place.environment_id, release.service, hosts)
+            route_id = instances.ensure_route(session, deployment.environment_id, release.service)
             instance = instances.ensure(session, deployment_id, route_id, release, at=ctx.now())
             casts.append(Cast(release=release, instance=instance))
-    return deployment, place, casts
+    return deployment, place_of(ctx, deployment), casts
+
+
+def _check_turn(session: Session, deployment: Deployment) -> None:
+    """Deployments to an environment happen in the order they were asked for, each at most once."""
+    if deployment.state is DeploymentState.FAILED:
+        raise StageFailed(deployment.reason, code=deployment.code)
+    live = deployments.live(session, deployment.environment_id)
+    if deployment.state.ended and (live is None or live.id != deployment.id):
+        raise Overtaken(f"{deployment_name(deployment.id)} has ended already: {deployment.state}")
+    if live and live.id > deployment.id:
+        raise Overtaken(f"{deployment_name(live.id)} was asked for later and serves already")
+    before = deployments.earlier(session, deployment)
+    if before:
+        raise Busy(f"{deployment_name(before)} was asked for earlier and comes first")
 
 
 def _start(ctx: Context, place: Place, deployment: Deployment, cast: Cast) -> None:
@@ -177,13 +189,35 @@ def _check_running(ctx: Context, cast: Cast) -> None:
         )
 
 
-def _switch(ctx: Context, claim: jobs.Claim, deployment: Deployment) -> None:
+def _switch(ctx: Context, claim: jobs.Claim, deployment: Deployment, place: Place) -> None:
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
+        environments.hold(session, deployment.environment_id, claim)
         live = deployments.live(session, deployment.environment_id)
         drains = {release.service: release.drain for release in (live.releases if live else ())}
         instances.switch(session, deployment.id, drains)
+        instances.lead(
+            session, place.environment_id, {one.service: _hosts(ctx, place, one) for one in deployment.releases}
+        )
         deployments.step(session, deployment.id, "switch", "sending requests to the new containers", at=ctx.now())
+
+
+def _hosts(ctx: Context, place: Place, release: Release) -> tuple[str, ...]:
+    return host_names(
+        service=release.service,
+        environment=place.environment,
+        project=place.project,
+        domains=ctx.domains,
+        main=release.main,
+    )
+
+
+def _tag(ctx: Context, place: Place, deployment: Deployment) -> None:
+    """Point the environment's tag at what serves there now."""
+    for release in deployment.releases:
+        reference = f"{release.image.partition('@')[0]}:{slug(place.environment)}"
+        ctx.engine.tag(release.image, reference)
+        ctx.engine.push(reference, lambda _line: None)
 
 
 def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, failure: StageFailed, say: Say) -> None:

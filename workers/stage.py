@@ -26,7 +26,6 @@ class Done:
 
     outcome: Outcome
     record: Callable[[Session], None] = _nothing
-    after: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +54,6 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> Non
         _end(ctx, claim, work, done)
     finally:
         transcript.close()
-    done.after()
 
 
 def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
@@ -65,7 +63,7 @@ def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayErr
         return
     tail = ctx.transcripts.tail(work.run_id, work.stage.name, 20)
     outcome = Outcome(state=State.ERROR, sentence=fault.sentence, code=fault.code, tail=tail)
-    end_of_stage(session, work.stage.id, DeploymentState.ERROR, reason=fault.sentence, code=fault.code, at=ctx.now())
+    _end_deployment(ctx, session, work, DeploymentState.ERROR, outcome)
     _record(ctx, session, work, outcome)
 
 
@@ -79,12 +77,14 @@ def retry(ctx: Context, session: Session, claim: jobs.Claim, sentence: str) -> N
 def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | None:
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
+        runs.lock(session, claim.ref_id)
         work = runs.work(session, claim.ref_id)
         if work.stage.state.ended or work.run_state.ended:
             jobs.finish(session, claim)
             return None
         if work.cancel_requested:
             jobs.finish(session, claim)
+            _end_deployment(ctx, session, work, DeploymentState.SUPERSEDED, _cancelled())
             _record(ctx, session, work, _cancelled())
             return None
         runs.begin(session, claim.ref_id, at=ctx.now())
@@ -106,8 +106,15 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
 def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> None:
     with ctx.database.begin() as session:
         jobs.finish(session, claim)
+        runs.lock(session, work.stage.id)
         done.record(session)
         _record(ctx, session, work, done.outcome)
+
+
+def _end_deployment(
+    ctx: Context, session: Session, work: runs.StageWork, state: DeploymentState, outcome: Outcome
+) -> None:
+    end_of_stage(session, work.stage.id, state, reason=outcome.sentence, code=outcome.code, at=ctx.now())
 
 
 def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:

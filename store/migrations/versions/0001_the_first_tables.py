@@ -261,6 +261,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column("strategy", sa.Text(), nullable=False),
         sa.Column("releases", sa.JSON(), nullable=False),
+        sa.Column("named", sa.JSON(), nullable=True),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),

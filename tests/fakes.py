@@ -1,0 +1,180 @@
+"""Fakes of the outside: stateful, and refusing what the real thing would refuse."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.containers import ContainerSpec, ContainerState, Limits
+from pipeline.images import ImageSpec
+from pipeline.ports import ChatMessage, ImageFacts, Line
+from pipeline.routes import Routes
+from runtime.haproxy_file import Picture, check
+from store.session import Database
+from workers.context import Context
+
+
+class Engine:
+    """An engine in memory. `faults` are raised one after the other by `start`; `looking` is called by `containers`."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, ContainerState] = {}
+        self.started: list[ContainerSpec] = []
+        self.removed: list[str] = []
+        self.tags: dict[str, str] = {}
+        self.faults: list[Exception] = []
+        self.looking: Callable[[], None] = lambda: None
+
+    def builder(self) -> str:
+        return "buildkit"
+
+    def build(self, spec: ImageSpec, context: Any, line: Line, limits: Limits) -> str:
+        raise NotImplementedError
+
+    def push(self, reference: str, line: Line) -> str:
+        if reference not in self.tags:
+            raise AssertionError(f"{reference} was never tagged")
+        return "sha256:" + "0" * 64
+
+    def tag(self, image: str, reference: str) -> None:
+        self.tags[reference] = image
+
+    def image(self, reference: str) -> ImageFacts | None:
+        return ImageFacts(id=reference, port=8080, size=1)
+
+    def start(self, spec: ContainerSpec) -> ContainerState:
+        if self.faults:
+            raise self.faults.pop(0)
+        if spec.name not in self.there:
+            self.started.append(spec)
+            number = len(self.started)
+            self.there[spec.name] = ContainerState(
+                id=str(number),
+                name=spec.name,
+                running=True,
+                exit_code=None,
+                address=f"10.0.0.{number}",
+                labels=dict(spec.labels),
+            )
+        return self.there[spec.name]
+
+    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
+        return 0
+
+    def look(self, name: str) -> ContainerState | None:
+        return self.there.get(name)
+
+    def tail(self, name: str, lines: int) -> tuple[str, ...]:
+        return ()
+
+    def remove(self, name: str, *, grace: int) -> None:
+        if self.there.pop(name, None):
+            self.removed.append(name)
+
+    def network(self, name: str, labels: Mapping[str, str]) -> str:
+        return name
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[ContainerState, ...]:
+        self.looking()
+        return tuple(one for one in self.there.values() if labels.items() <= one.labels.items())
+
+    def remove_network(self, name: str) -> None:
+        return None
+
+
+class Proxy:
+    """A proxy in memory that refuses the pictures HAProxy's adapter refuses. `faults` are raised by `apply` in turn."""
+
+    def __init__(self) -> None:
+        self.picture = Picture()
+        self.faults: list[Exception] = []
+        self.busy: set[str] = set()
+
+    def apply(self, read: Callable[[], Routes]) -> None:
+        if self.faults:
+            raise self.faults.pop(0)
+        picture = self.picture.showing(read())
+        check(picture)
+        self.picture = picture
+
+    def sessions(self, route: int, server: str) -> int:
+        return 1 if server in self.busy else 0
+
+    @property
+    def open(self) -> set[str]:
+        """The servers that get new requests."""
+        return {one.name for route in self.picture.routes for one in route.servers if one.traffic == "open"}
+
+
+class Names:
+    """A name server that knows nothing."""
+
+    def apply(self, read: Callable[[], Routes]) -> None:
+        read()
+
+
+class Transcripts:
+    """Transcripts that nobody reads."""
+
+    def open(self, run: int, stage: str, attempt: int) -> "Transcripts":
+        return self
+
+    def tail(self, run: int, stage: str, lines: int) -> tuple[str, ...]:
+        return ()
+
+    def write(self, line: str) -> None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+class Chat:
+    """A chat that nobody reads."""
+
+    pause = 0.0
+
+    def post(self, message: ChatMessage) -> str:
+        return "1"
+
+    def update(self, ts: str, message: ChatMessage) -> str:
+        return ts
+
+    def reply(self, url: str, message: ChatMessage) -> None:
+        return None
+
+
+class Source:
+    """Commits in memory: one set of files, whatever the revision."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+
+    def files(self, project: str, revision: str, paths: Iterable[str]) -> Mapping[str, bytes]:
+        return {path: self._files[path] for path in paths if path in self._files}
+
+
+def context(database: Database, home: Path) -> Context:
+    """Return a context whose outside is all in memory; containers are healthy at once."""
+    limits = Limits(seconds=9, silence=9)
+    nothing = cast(Any, None)
+    return Context(
+        database=database,
+        source=nothing,
+        engine=Engine(),
+        registry=nothing,
+        proxy=Proxy(),
+        names=Names(),
+        probe=lambda _address, _port, _path, _timeout: None,
+        transcripts=Transcripts(),
+        chat=Chat(),
+        home=home.name,
+        registry_address="registry:5000",
+        domains=("slipway.test", "slipway.localhost"),
+        web_url="http://127.0.0.1:8070",
+        proxy_port=8080,
+        channel="#deploys",
+        version="0",
+        build_limits=limits,
+        test_limits=limits,
+        memory=1024,
+    )
