@@ -56,13 +56,16 @@ class Queues:
         self._redis = connect(redis_url)
 
     def send(self, items: Iterable[tuple[str, int, int]]) -> None:
-        """Send (queue, job id, attempt) triples. Raises Unavailable."""
+        """Send (queue, job id, fence) triples. Raises Unavailable.
+
+        An entry's name is never used again once the job was claimed: RQ, ending one, deletes by name.
+        """
         try:
-            for queue, job_id, attempt in items:
+            for queue, job_id, fence in items:
                 _queue(queue, self._redis).enqueue_call(
                     ENTRY,
                     args=(job_id,),
-                    job_id=f"job-{job_id}-{attempt}",
+                    job_id=f"job-{job_id}-{fence}",
                     timeout=NO_LIMIT,
                     result_ttl=0,
                     failure_ttl=60,

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CursorResult, case, or_, select, update
+from sqlalchemy import CursorResult, case, or_, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pipeline.errors import StaleFence
@@ -50,25 +51,23 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Due:
-    """A job that waits to be sent to its queue."""
+    """A job that waits to be sent to its queue; `fence` tells this wait from its earlier ones."""
 
     id: int
     queue: str
-    attempt: int
+    fence: int
 
 
 def add(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: float = 0.0) -> None:
     """Make sure the thing gets done: a new job, or the one there is, put back in the queue if it has ended."""
-    row = session.scalar(select(JobRow).where(JobRow.kind == kind, JobRow.ref_id == ref_id))
-    if row is None:
-        row = JobRow(kind=kind, ref_id=ref_id, queue=QUEUES[kind], state="queued", created_at=at)
-        session.add(row)
-        session.flush()
-    elif row.state != "done":
+    same = (JobRow.kind == kind) & (JobRow.ref_id == ref_id)
+    # Inserting is tried only where there is none: PostgreSQL's insert would wait for whoever is changing the row.
+    if session.scalar(select(JobRow.id).where(same)) is None and _insert(session, kind, ref_id, at=at, delay=delay):
         return
     wanted = now() + delay
     rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
-    _move(session, row.id, state="queued", attempt=0, sent_at=None, finished_at=None, not_before=rested)
+    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested}
+    session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
 
 
 def claim(session: Session, job_id: int, owner: str) -> Claim | None:
@@ -119,17 +118,18 @@ def due(session: Session, limit: int = 200) -> list[Due]:
     """Return the jobs to send now: never sent, or sent and unclaimed for so long that the queue must have lost them."""
     lost = JobRow.sent_at < now() - RESEND_SECONDS
     rows = session.execute(
-        select(JobRow.id, JobRow.queue, JobRow.attempt)
+        select(JobRow.id, JobRow.queue, JobRow.fence)
         .where(JobRow.state == "queued", JobRow.not_before <= now(), or_(JobRow.sent_at.is_(None), lost))
         .order_by(JobRow.id)
         .limit(limit)
     )
-    return [Due(id=row.id, queue=row.queue, attempt=row.attempt) for row in rows]
+    return [Due(id=row.id, queue=row.queue, fence=row.fence) for row in rows]
 
 
-def sent(session: Session, job_ids: list[int]) -> None:
-    """Note that these jobs were handed to the queue."""
-    session.execute(update(JobRow).where(JobRow.id.in_(job_ids), JobRow.state == "queued").values(sent_at=now()))
+def sent(session: Session, handed: list[Due]) -> None:
+    """Note that these jobs were handed to the queue; one that was done meanwhile and waits anew was not."""
+    same = tuple_(JobRow.id, JobRow.fence).in_([(one.id, one.fence) for one in handed])
+    session.execute(update(JobRow).where(same, JobRow.state == "queued").values(sent_at=now()))
 
 
 def reap(session: Session) -> int:
@@ -158,8 +158,13 @@ def _holding(session: Session, claim: Claim, **values: Any) -> None:
         raise StaleFence
 
 
-def _move(session: Session, job_id: int, **values: Any) -> None:
-    session.execute(update(JobRow).where(JobRow.id == job_id).values(**values))
+def _insert(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: float) -> bool:
+    """Make a job; False if another process has made it since we looked."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    values = {"kind": kind, "ref_id": ref_id, "queue": QUEUES[kind], "state": "queued", "created_at": at}
+    made = insert(JobRow).values(**values, not_before=now() + delay)
+    unless_known = made.on_conflict_do_nothing(index_elements=[JobRow.kind, JobRow.ref_id])
+    return session.scalar(unless_known.returning(JobRow.id)) is not None
 
 
 def _count(result: Any) -> int:

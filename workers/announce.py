@@ -18,6 +18,14 @@ BACK_OFF = (2.0, 10.0, 60.0, 300.0, 900.0)
 ATTEMPTS = 100
 
 
+class Undrawn(Unavailable):
+    """The chat has not answered for a day; `version` is what it was last asked to show."""
+
+    def __init__(self, fault: Unavailable, *, version: int) -> None:
+        super().__init__(fault.sentence, code=fault.code, fix=fault.fix)
+        self.version = version
+
+
 def handle(ctx: Context, claim: jobs.Claim) -> None:
     """Draw a message as things stand now, and once more if they have moved on meanwhile."""
     with ctx.database.read() as session:
@@ -30,22 +38,21 @@ def handle(ctx: Context, claim: jobs.Claim) -> None:
         ts = _draw(ctx, message, story)
     except RateLimited as wait:
         _put_back(ctx, claim, wait.seconds, counts=False)
-    except Unavailable:
+    except Unavailable as fault:
         if claim.attempt >= ATTEMPTS:
-            raise
+            raise Undrawn(fault, version=message.version) from fault
         _put_back(ctx, claim, BACK_OFF[min(claim.attempt, len(BACK_OFF)) - 1], counts=True)
     except Refused as refusal:
         with ctx.database.begin() as session:
             jobs.finish(session, claim)
-            messages.failed(session, message.id, refusal.sentence)
+            _failed(ctx, session, message.id, refusal, version=message.version)
     else:
         _drawn(ctx, claim, message, ts)
 
 
-def give_up(_ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
-    """Keep why a message was never drawn."""
-    if messages.get(session, claim.ref_id) is not None:
-        messages.failed(session, claim.ref_id, fault.sentence)
+def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
+    """Keep why a message was not drawn, in the transaction that has ended its job."""
+    _failed(ctx, session, claim.ref_id, fault, version=fault.version if isinstance(fault, Undrawn) else None)
 
 
 def _story(ctx: Context, session: Session, message: LiveMessage | None) -> Story | None:
@@ -77,6 +84,16 @@ def _settle(ctx: Context, claim: jobs.Claim, message: LiveMessage | None) -> Non
             jobs.put_back(session, claim, delay=0.0, counts=False)
         else:
             jobs.finish(session, claim)
+
+
+def _failed(ctx: Context, session: Session, message_id: int, fault: SlipwayError, *, version: int | None) -> None:
+    """Keep why `version` was not drawn, after its job has ended; what came up meanwhile has yet to be tried."""
+    now = messages.get(session, message_id, lock=True)
+    if now is None:
+        return
+    messages.failed(session, message_id, fault.sentence)
+    if version is not None and now.version > version:
+        jobs.add(session, jobs.JobKind.MESSAGE, message_id, at=ctx.now())
 
 
 def _put_back(ctx: Context, claim: jobs.Claim, delay: float, *, counts: bool) -> None:

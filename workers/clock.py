@@ -70,7 +70,10 @@ class Clock:
             return self.tick()
         except Unavailable as fault:
             log.warning("clock_waits", code=fault.code, detail=fault.sentence)
-            return REAP_SECONDS
+        except Exception:
+            # Nobody else dispatches: a clock that stopped at a fault would stop everything.
+            log.exception("clock_stumbled")
+        return REAP_SECONDS
 
     def _keep_house(self, now: float) -> bool:
         """Hold the lease, reap dead workers' jobs, and now and then have environments looked at."""
@@ -97,9 +100,9 @@ class Clock:
             due = jobs.due(session)
             soon = jobs.seconds_until_due(session)
         if due:
-            self.queues.send((job.queue, job.id, job.attempt) for job in due)
+            self.queues.send((job.queue, job.id, job.fence) for job in due)
             with self.database.begin() as session:
-                jobs.sent(session, [job.id for job in due])
+                jobs.sent(session, due)
         return min(REAP_SECONDS, max(SHORTEST_NAP, soon if soon is not None else REAP_SECONDS))
 
     def _stop(self, _signal: int, _frame: object) -> None:

@@ -44,17 +44,16 @@ class Heartbeat:
         while not self._done.wait(LOOK_SECONDS):
             waited += LOOK_SECONDS
             try:
-                self._look()
                 if waited >= RENEW_SECONDS:
-                    self._renew()
+                    if not self._renewed():
+                        return
                     waited = 0.0
+                self._look()
             except Unavailable:
                 log.warning("heartbeat_missed", job=self._claim.id)
-            except StaleFence:
-                if self._taken_over():
-                    log.warning("job_taken_over", job=self._claim.id, fence=self._claim.fence)
-                    end_process()
-                return
+            except Exception:
+                # A heart that stops gives the job away while it is being done.
+                log.exception("heartbeat_stumbled", job=self._claim.id)
 
     def _look(self) -> None:
         if self._claim.kind is not jobs.JobKind.STAGE or self._ctx.stopping.is_set():
@@ -64,9 +63,17 @@ class Heartbeat:
             if session.scalar(asked):
                 self._ctx.stopping.set()
 
-    def _renew(self) -> None:
-        with self._ctx.database.begin() as session:
-            jobs.renew(session, self._claim)
+    def _renewed(self) -> bool:
+        """Renew the lease; False if this worker has just ended the job. Ends the process if another worker has it."""
+        try:
+            with self._ctx.database.begin() as session:
+                jobs.renew(session, self._claim)
+        except StaleFence:
+            if self._taken_over():
+                log.warning("job_taken_over", job=self._claim.id, fence=self._claim.fence)
+                end_process()
+            return False
+        return True
 
     def _taken_over(self) -> bool:
         """Tell whether another worker has the job, rather than this one having just ended it."""

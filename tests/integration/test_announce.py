@@ -1,6 +1,7 @@
 """Live messages and commands as the worker does them, with the recorder and with a stand-in of Slack."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -23,8 +24,11 @@ from store.recorded import Recorded, since
 from store.session import Database, now
 from tests import factories as make
 from tests.slack_standin import TOKEN, SlackStandin, standin
-from workers import announce, chat
+from workers import announce, chat, heartbeat
 from workers.context import Context
+from workers.handlers import HANDLERS
+from workers.heartbeat import Heartbeat
+from workers.steps import run_job
 
 
 @pytest.fixture
@@ -169,15 +173,7 @@ def test_between_two_drawings_there_is_the_chat_s_pause(database: Database, serv
 
 def test_a_change_while_it_is_drawn_is_drawn_after(slack: Context, server: SlackStandin) -> None:
     run = begin(slack.database, "failed")
-
-    class Meanwhile:
-        pause = 0.0
-
-        def post(self, drawing: ChatMessage) -> str:
-            change(slack.database, run, "passed")
-            return slack.chat.post(drawing)
-
-    work(replace(slack, chat=cast(Chat, Meanwhile())))
+    work(replace(slack, chat=cast(Chat, Meanwhile(slack, run, "passed"))))
     assert job(slack.database).state == "queued"
     work(slack)
     assert "passed" in server.one()["text"]
@@ -265,6 +261,53 @@ def test_a_refusal_is_kept_as_a_sentence_and_not_tried_again(slack: Context, ser
     server.channels.clear()
     work(slack)
     assert "no such channel" in message(slack.database).error
+    assert job(slack.database).state == "done"
+
+
+class Meanwhile:
+    """A chat that takes its time: the run changes while it is asked to post."""
+
+    pause = 0.0
+
+    def __init__(self, ctx: Context, run: int, state: str) -> None:
+        self.ctx, self.run, self.state = ctx, run, state
+
+    def post(self, drawing: ChatMessage) -> str:
+        if self.state:
+            change(self.ctx.database, self.run, self.state)
+            self.state = ""
+        return self.ctx.chat.post(drawing)
+
+
+def test_a_change_while_a_drawing_is_refused_is_drawn_after(slack: Context, server: SlackStandin) -> None:
+    run = begin(slack.database, "failed")
+    server.fail(error="invalid_auth")
+    work(replace(slack, chat=cast(Chat, Meanwhile(slack, run, "passed"))))
+    assert job(slack.database).state == "queued"
+    work(slack)
+    assert "passed" in server.one()["text"]
+    assert (job(slack.database).state, message(slack.database).error) == ("done", "")
+
+
+def test_a_change_while_a_message_is_given_up_has_a_day_of_its_own(slack: Context, server: SlackStandin) -> None:
+    run = begin(slack.database, "failed")
+    with slack.database.begin() as session:
+        session.query(schema.JobRow).update({"attempt": announce.ATTEMPTS - 1})
+    server.fail(status=503)
+    late = replace(slack, chat=cast(Chat, Meanwhile(slack, run, "passed")))
+    run_job(late, HANDLERS, job(slack.database).id, "test")
+    assert (job(slack.database).state, job(slack.database).attempt) == ("queued", 0)
+    assert message(slack.database).error == "Slack answers 503"
+    work(slack)
+    assert "passed" in server.one()["text"]
+
+
+def test_a_message_given_up_without_a_change_ends(slack: Context, server: SlackStandin) -> None:
+    begin(slack.database)
+    with slack.database.begin() as session:
+        session.query(schema.JobRow).update({"attempt": announce.ATTEMPTS - 1})
+    server.fail(status=503)
+    run_job(slack, HANDLERS, job(slack.database).id, "test")
     assert job(slack.database).state == "done"
 
 
@@ -465,3 +508,43 @@ def test_every_state_a_run_can_have_is_a_story(recorder: Context) -> None:
         work(recorder)
     with recorder.database.read() as session:
         assert since(session, None)[0].edits == len(State) - 1
+
+
+class Stumbling(Database):
+    """A database that fails as nobody foresaw, the first few times a heart beats."""
+
+    def __init__(self, database: Database, times: int) -> None:
+        self.engine, self._on_commit, self.times = database.engine, lambda: None, times
+
+    def begin(self) -> Any:
+        if self.times:
+            self.times -= 1
+            raise RuntimeError("nobody foresaw this")
+        return super().begin()
+
+
+def test_a_heart_goes_on_after_what_nobody_foresaw(slack: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.02)
+    begin(slack.database)
+    taken = take(slack.database)
+    with slack.database.begin() as session:
+        session.query(schema.JobRow).update({"lease_until": 1.0})
+    with Heartbeat(replace(slack, database=Stumbling(slack.database, 2)), taken):
+        deadline = time.monotonic() + 5
+        while (job(slack.database).lease_until or 0) <= 1.0:
+            assert time.monotonic() < deadline, "the lease was never renewed"
+            time.sleep(0.02)
+
+
+def test_a_heart_stops_when_its_own_job_has_ended(slack: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "end_process", lambda: pytest.fail("nobody has taken it over"))
+    begin(slack.database)
+    taken = take(slack.database)
+    with slack.database.begin() as session:
+        jobs.finish(session, taken)
+    with Heartbeat(slack, taken) as beating:
+        beating._thread.join(5)
+        assert not beating._thread.is_alive()

@@ -2,10 +2,11 @@
 
 import multiprocessing
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from pipeline.errors import StaleFence
 from store import jobs
@@ -92,11 +93,71 @@ def test_a_job_put_back_waits_its_delay(database: Database, moment: datetime) ->
 def test_due_jobs_are_sent_once_and_again_when_the_queue_lost_them(database: Database, moment: datetime) -> None:
     job = add(database, moment)
     with database.begin() as session:
-        assert [one.id for one in jobs.due(session)] == [job]
-        jobs.sent(session, [job])
+        waiting = jobs.due(session)
+        assert [one.id for one in waiting] == [job]
+        jobs.sent(session, waiting)
         assert jobs.due(session) == []
         session.execute(update(JobRow).values(sent_at=now() - jobs.RESEND_SECONDS - 1))
         assert [one.id for one in jobs.due(session)] == [job]
+
+
+def test_a_job_that_waits_anew_is_not_marked_by_its_earlier_sending(database: Database, moment: datetime) -> None:
+    job = add(database, moment)
+    with database.read() as session:
+        waiting = jobs.due(session)
+    held = claim(database, job)
+    assert held is not None
+    with database.begin() as session:
+        jobs.put_back(session, held, delay=0, counts=False)
+    with database.begin() as session:
+        jobs.sent(session, waiting)
+        assert [(one.id, one.fence) for one in jobs.due(session)] == [(job, held.fence)]
+
+
+def test_a_job_that_rests_waits_its_rest_when_it_is_added_again(database: Database, moment: datetime) -> None:
+    job = add(database, moment)
+    held = claim(database, job)
+    assert held is not None
+    with database.begin() as session:
+        jobs.finish(session, held, rest=30)
+    add(database, moment)
+    assert claim(database, job) is None
+    with database.read() as session:
+        soon = jobs.seconds_until_due(session)
+    assert soon is not None and 25 < soon <= 30
+
+
+def test_what_two_transactions_add_at_once_is_one_job(database_url: str, moment: datetime) -> None:
+    first, second = Database(database_url), Database(database_url)
+    with ThreadPoolExecutor(1) as pool:
+        with first.begin() as session:
+            jobs.add(session, JobKind.MEND, 1, at=moment)
+            late = pool.submit(add_one, second, moment)
+            with pytest.raises(TimeoutError):
+                late.result(0.5)
+        late.result(10)
+    with first.read() as session:
+        assert session.scalars(select(JobRow.state)).all() == ["queued"]
+    first.dispose()
+    second.dispose()
+
+
+def add_one(database: Database, moment: datetime) -> None:
+    """Ask for the same job in a transaction of its own."""
+    with database.begin() as session:
+        jobs.add(session, JobKind.MEND, 1, at=moment)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_adding_never_waits_for_a_worker_that_is_ending_the_job(database: Database, moment: datetime) -> None:
+    job = add(database, moment)
+    held = claim(database, job)
+    assert held is not None
+    with database.begin() as ending:
+        jobs.finish(ending, held)
+        with database.begin() as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            jobs.add(session, JobKind.STAGE, 1, at=moment)
 
 
 def test_reaping_puts_the_jobs_of_the_dead_back(database: Database, moment: datetime) -> None:

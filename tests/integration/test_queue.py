@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +14,15 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from sqlalchemy import update
 
 from pipeline.errors import Unavailable
 from runtime.jobs import ENTRY, GuardedJob, Queues, connect
+from store import jobs
+from store.schema import JobRow
+from tests import factories
 from tests.parts import need
+from workers.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKER = "import sys; from runtime.jobs import work; work(sys.argv[1], sys.argv[2], name='tested')"
@@ -118,6 +123,64 @@ def test_F2_the_child_dies_with_the_worker(redis_url: str, worker: "subprocess.P
     child = int(lines(tmp_path / "done")[0].split()[1])
     worker.send_signal(signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes(), 2)
+
+
+def test_an_entry_sent_anew_outlives_the_end_of_the_one_before(
+    redis_url: str, worker: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    """The job ends in SQL, is put back and sent again, all before the first child has ended."""
+    database, queues = factories.database(tmp_path), Queues(redis_url)
+    clock = Clock(database=database, queues=queues, bell=Bell())
+    with database.begin() as session:
+        jobs.add(session, jobs.JobKind.STAGE, 1, at=factories.NOW)
+        session.execute(update(JobRow).values(id=15))
+    clock.tick()
+    wait_for(lambda: len(lines(tmp_path / "done")) == 1)
+    with database.begin() as session:
+        held = jobs.claim(session, 15, "the first child")
+        assert held is not None
+        jobs.put_back(session, held, delay=0, counts=False)
+    clock.tick()
+    wait_for(lambda: len(lines(tmp_path / "done")) == 2)
+    database.dispose()
+
+
+class Bell:
+    """A bell that may do something each time the clock waits for it."""
+
+    def __init__(self, *deeds: Callable[[], object]) -> None:
+        self.deeds = list(deeds)
+
+    def wait(self, timeout: float) -> bool:
+        if self.deeds:
+            self.deeds.pop(0)()
+        return True
+
+
+class Stumbling(Queues):
+    """A queue that fails as nobody foresaw, until it is well again."""
+
+    ill = True
+
+    def send(self, items: Iterable[tuple[str, int, int]]) -> None:
+        if self.ill:
+            raise RuntimeError("nobody foresaw this")
+        super().send(items)
+
+
+def test_the_clock_survives_what_nobody_foresaw(redis_url: str, tmp_path: Path) -> None:
+    database, queues = factories.database(tmp_path), Stumbling(redis_url)
+    with database.begin() as session:
+        jobs.add(session, jobs.JobKind.STAGE, 1, at=factories.NOW)
+    bell = Bell(lambda: setattr(queues, "ill", False), lambda: signal.raise_signal(signal.SIGTERM))
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        Clock(database=database, queues=queues, bell=bell).run()
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    assert b"job-1-0" in connect(redis_url).lrange("rq:queue:stages", 0, -1)
+    database.dispose()
 
 
 def test_a_queue_that_is_down_says_so(tmp_path: Path) -> None:
