@@ -7,7 +7,7 @@ from typing import Any
 
 from control import look
 from control.asking import Ask, Reply
-from control.build import build
+from control.build import build, retry
 from control.cancel import cancel
 from control.deploy import deploy
 from control.pause import pause, resume
@@ -25,6 +25,7 @@ VERBS: dict[Verb, Callable[[Ask, Intent], Reply]] = {
     Verb.ROLLBACK: rollback,
     Verb.BUILD: build,
     Verb.CANCEL: cancel,
+    Verb.RETRY: retry,
     Verb.PAUSE: pause,
     Verb.RESUME: resume,
     Verb.STATUS: look.status,

@@ -82,9 +82,10 @@ def branches(session: Session, project_id: int, limit: int = 500) -> tuple[str, 
     return tuple(ref.removeprefix(HEADS).removeprefix(TAGS) for ref in refs)
 
 
-def latest_run(session: Session, project_id: int, revision: str) -> RunRow | None:
-    """Return the newest run of a revision."""
+def latest_run(session: Session, project_id: int, revision: str, *, ref: str = "") -> RunRow | None:
+    """Return the newest run of a revision, as pushed to a whole ref if one is given."""
     query = select(RunRow).where(RunRow.project_id == project_id, RunRow.revision == revision)
+    query = query.where(RunRow.ref == ref) if ref else query
     return session.scalar(query.order_by(RunRow.id.desc()).limit(1))
 
 

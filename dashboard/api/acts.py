@@ -13,7 +13,6 @@ from control.speak import do, say
 from pipeline.errors import Rejected, WrongType
 from pipeline.intents import Intent, Target, Verb
 from pipeline.names import deployment_name, run_name
-from store import runs
 from store.session import Database
 
 ANYBODY = "api@localhost"
@@ -73,10 +72,7 @@ def _runs(acts: Blueprint, acting: Acting) -> None:
     def retry(run_id: str) -> ResponseReturnValue:
         """Make another run of what a run was of."""
         said = _body('{"reason": "…"}')
-        with acting.database.read() as session:
-            project, revision = runs.pushed(session, int(_run(run_id)[1:]))
-        target = Target(name=project, ref=revision)
-        return acting.do(Intent(verb=Verb.BUILD, targets=(target,), reason=_text(said, "reason")), _actor(said))
+        return acting.do(Intent(verb=Verb.RETRY, id=_run(run_id), reason=_text(said, "reason")), _actor(said))
 
 
 def _environments(acts: Blueprint, acting: Acting) -> None:

@@ -282,6 +282,9 @@ def test_a_name_two_projects_have_wants_the_project_s(shop: Shop) -> None:
         ("rollback web@main on staging", "bad_ref", "goes to the end"),
         ("cancel r99", "unknown_run", "no run r99"),
         ("cancel d1", "not_yet", "rollback"),
+        ("retry r99", "unknown_run", "no run r99"),
+        ("retry r1 unit", "not_yet", "`retry r1` runs all"),
+        ("retry d1", "not_yet", "`deploy SERVICE to ENVIRONMENT`"),
         ("build shpo", "unknown_project", "Did you mean `shop`?"),
         ("build shop@nowhere", "never_pushed", "never pushed"),
         ("status d99", "unknown_deployment", "no deployment d99"),
@@ -528,6 +531,27 @@ def test_build_takes_a_tag_or_a_revision(shop: Shop) -> None:
     with shop.database.begin() as session:
         session.query(schema.RunRow).update({"state": "failed"})
     assert "on `v1`" in shop.told(f"build shop@{tagged[:9]}")
+
+
+def test_build_of_a_branch_is_a_run_of_that_branch_whatever_else_has_its_commit(shop: Shop) -> None:
+    shared = shop.push("shared", ref="refs/heads/feature")
+    shop.push("shared", ref="refs/heads/main", services=())
+    shop.say("build shop@feature")
+    last = shop.rows(schema.RunRow)[-1]
+    assert (last.id, last.ref, last.revision) == (3, "refs/heads/feature", shared)
+
+
+def test_retry_runs_the_ref_and_the_revision_of_that_run(shop: Shop) -> None:
+    tagged = shop.push("tagged", ref="refs/tags/v1")
+    shop.push("tagged", ref="refs/heads/main", services=())
+    shop.push("newer", ref="refs/tags/v1")
+    spoken = shop.say("retry r1 because flaky")
+    last = shop.rows(schema.RunRow)[-1]
+    assert spoken.reply.runs == (last.id,)
+    assert (last.ref, last.revision, last.reason, last.state) == ("refs/tags/v1", tagged, "flaky", "queued")
+    assert "on `v1` is built again" in spoken.reply.text
+    again = shop.say("rerun r1")
+    assert (again.reply.code, len(shop.rows(schema.RunRow))) == ("already_started", 4)
 
 
 def test_cancel_asks_a_run_to_stop_and_says_who(shop: Shop) -> None:
