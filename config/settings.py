@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +28,11 @@ class Web(BaseModel):
     public_url: str | None = None
     hosts: tuple[str, ...] = ()
     token: SecretStr | None = None
+
+    @property
+    def local(self) -> bool:
+        """Tell whether only this machine is meant to reach it."""
+        return not self.public_url and (self.host == "localhost" or _is_loopback(self.host))
 
 
 class Proxy(BaseModel):
@@ -94,7 +100,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     domain: str = "slipway.test"
     workers: int = 2
-    local_paths: bool = True
+    local_paths: bool = True  # where it is not set: whether this web process is for this machine alone
     log_format: Literal["auto", "json", "pretty"] = "auto"
     web: Web = Web()
     proxy: Proxy = Proxy()
@@ -115,7 +121,9 @@ class Settings(BaseSettings):
             raise Rejected("; ".join(wrong), code="bad_setting", fix=fix) from fault
 
     def model_post_init(self, _context: object) -> None:
-        """Fill in what follows from the home."""
+        """Fill in what follows from the home and from who can reach us."""
+        if "local_paths" not in self.model_fields_set:
+            self.local_paths = self.web.local
         self.home = self.home.resolve()
         self.database_url = self.database_url or f"sqlite:///{self.home / 'slipway.db'}"
         self.redis_url = self.redis_url or f"unix://{self.run / 'redis.sock'}"
@@ -208,6 +216,13 @@ def _chosen_ports(home: Path) -> dict[str, Any]:
     path = home / "run" / "ports.json"
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _put(found: dict[str, Any], name: str, value: str) -> None:

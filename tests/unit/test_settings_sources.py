@@ -87,6 +87,29 @@ def test_sockets_of_a_home_with_a_short_path_are_in_it(home: Path, monkeypatch: 
     assert Settings().run == Path("/srv/slipway/run")
 
 
+@pytest.mark.parametrize(
+    ("web", "allowed"),
+    [
+        ({}, True),
+        ({"HOST": "localhost"}, True),
+        ({"HOST": "::1"}, True),
+        ({"PUBLIC_URL": ""}, True),
+        ({"HOST": "0.0.0.0"}, False),
+        ({"HOST": "ci.example.com"}, False),
+        ({"PUBLIC_URL": "https://ci.example.com"}, False),
+    ],
+)
+def test_paths_of_this_machine_are_for_those_who_are_on_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, web: dict[str, str], allowed: bool
+) -> None:
+    for name, value in web.items():
+        monkeypatch.setenv(f"SLIPWAY_WEB__{name}", value)
+    assert Settings().local_paths is allowed
+    for said in (True, False):
+        monkeypatch.setenv("SLIPWAY_LOCAL_PATHS", str(said).lower())
+        assert Settings().local_paths is said
+
+
 def test_the_reference_names_every_setting_with_its_default(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     lines = (ROOT / "config" / "reference.env").read_text().splitlines()
