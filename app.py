@@ -114,6 +114,7 @@ def _slack(settings: Settings, ports: Ports) -> Blueprint:
         signing_secret=secret.get_secret_value() if secret else None,
         clock=ports.now,
         allowed_hosts={stand_in} - {"slack.com"},
+        team_id=settings.slack.team_id,
     )
 
 

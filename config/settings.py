@@ -63,6 +63,7 @@ class Slack(BaseModel):
     signing_secret: SecretStr | None = None
     api_url: str = "https://slack.com/api/"
     channel: str = "#deploys"
+    team_id: str | None = None
 
 
 class Docker(BaseModel):

@@ -39,6 +39,7 @@ class Desk:
     signing_secret: str | None
     clock: Callable[[], datetime]
     allowed_hosts: Collection[str] = ()
+    team_id: str | None = None
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> str:
         """Store the command and its job in one commit and return what to say. Raises Rejected or Unavailable."""
@@ -48,6 +49,8 @@ class Desk:
         if not slack_signature_holds(headers, body, self.signing_secret, at=at):
             raise Unauthorized("Slack's signature is missing, does not match, or is older than five minutes")
         fields = _fields(body)
+        if self.team_id and fields.get("team_id") != self.team_id:
+            raise Unauthorized("this command comes from another Slack workspace", code="wrong_workspace")
         line = line_of(fields)
         if len(line) > LONGEST_LINE:
             return f"That is longer than {LONGEST_LINE} characters, so I did not read it."
@@ -77,9 +80,12 @@ def make(
     signing_secret: str | None,
     clock: Callable[[], datetime],
     allowed_hosts: Collection[str] = (),
+    team_id: str | None = None,
 ) -> Blueprint:
-    """Return the blueprint that answers POST /slack/commands."""
-    desk = Desk(database=database, signing_secret=signing_secret, clock=clock, allowed_hosts=allowed_hosts)
+    """Return the blueprint that answers POST /slack/commands, of one workspace only where `team_id` names it."""
+    desk = Desk(
+        database=database, signing_secret=signing_secret, clock=clock, allowed_hosts=allowed_hosts, team_id=team_id
+    )
     blueprint = Blueprint("slack", __name__)
 
     def receive() -> Response:

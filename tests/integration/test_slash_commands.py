@@ -222,3 +222,10 @@ def test_another_content_type_is_415(client: FlaskClient) -> None:
 )
 def test_a_slash_command_is_a_line_of_the_grammar(command: str, text: str, line: str) -> None:
     assert line_of({"command": command, "text": text}) == line
+
+
+def test_S4_a_command_of_another_workspace_is_refused(database: Database) -> None:
+    client = make(database, clock=lambda: NOW, team_id="T1").test_client()
+    theirs = send(client, form(team_id="T2", trigger_id="theirs"))
+    assert code(theirs) == (401, "wrong_workspace") and rows(database)[0] == 0
+    assert send(client, form(team_id="T1", trigger_id="ours")).status_code == 200
