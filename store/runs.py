@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pipeline.errors import NotFound
 from pipeline.outcome import Outcome, State
 from pipeline.project import Project
 from pipeline.push import Push
 from pipeline.run import Run
 from pipeline.stage import Kind, PlannedStage, Stage
 from store import jobs
-from store.schema import ProjectRow, RunRow, StageRow
+from store.schema import RunRow, StageRow
 
 SOURCE = "source"
 
@@ -176,14 +175,6 @@ def describe(
     """Put what git and the configuration say in place of what the delivery claimed."""
     row = session.get_one(RunRow, run_id)
     row.revision, row.message, row.author, row.config = revision, message, author, config
-
-
-def pushed(session: Session, run_id: int) -> tuple[str, str]:
-    """Return the project and the revision that a run is of. Raises NotFound."""
-    row = session.get(RunRow, run_id)
-    if row is None:
-        raise NotFound(f"there is no run r{run_id}", code="unknown_run")
-    return session.get_one(ProjectRow, row.project_id).name, row.revision
 
 
 def config_of(session: Session, project_id: int, ref: str) -> dict[str, Any] | None:

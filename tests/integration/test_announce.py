@@ -1,6 +1,7 @@
 """Live messages and commands as the worker does them, with the recorder and with a stand-in of Slack."""
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -121,7 +122,9 @@ def job(database: Database) -> schema.JobRow:
 def delay(database: Database) -> float:
     """Return for how many seconds the job has been put back."""
     with database.read() as session:
-        return round(job(database).not_before - (session.scalar(select(now())) or 0.0))
+        left = job(database).not_before - (session.scalar(select(now())) or 0.0)
+    # Some of it has passed by now: the whole second above is what was meant.
+    return math.ceil(left)
 
 
 def message(database: Database) -> schema.MessageRow:
