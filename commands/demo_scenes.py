@@ -95,7 +95,7 @@ def first_push(stage: Stage, checks: Checks) -> None:
         f"http://{stage.registry}/v2/shop/web/manifests/{revision}", "-o", "/dev/null", "-w", "%{http_code}"
     )
     checks.check(f"the registry has shop/web:{revision[:7]}…", manifest == "200", manifest)
-    _check_message(stage, checks, run, "passed")
+    _check_message(stage, checks, run, "— passed")
     checks.check("the board shows the run", str(run.get("id")) in get(stage.web), "a page without it")
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in stage.spent.items())
     checks.check(f"first green deployment after {took:.1f} s ({spent})", took < BUDGET, f"{took:.1f} s")
@@ -112,7 +112,7 @@ def bad_push(stage: Stage, checks: Checks) -> None:
     failed = [one["name"] for one in run["stages"] if one["state"] == "failed"]
     checks.check("the run failed in unit-api", run["state"] == "failed" and failed == ["unit-api"], run)
     checks.check(f"staging still serves {before[:7]}", stage.serving() == before, stage.serving())
-    _check_message(stage, checks, run, "unit-api")
+    _check_message(stage, checks, run, "failed in *unit-api*")
 
 
 def fix(stage: Stage, checks: Checks) -> None:

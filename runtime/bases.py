@@ -14,11 +14,11 @@ from typing import Any
 import docker
 from docker.errors import ImageNotFound
 
-from pipeline.containers import HOME
 from pipeline.errors import Unavailable
 from runtime.bases_tree import Tree
 from runtime.stack_api import engine_client
 from runtime.stack_daemons import program
+from runtime.stack_remove import home_tag
 
 INPUTS = "dev.slipway.inputs"
 SECONDS = 30
@@ -48,15 +48,19 @@ class Base:
 
 
 def build(base: Base, *, engine: str, home_id: str) -> str:
-    """Build a base image unless it is there, made of the same files; return a sentence about it."""
+    """Build a base image unless it is there, made of the same files; return a sentence about it.
+
+    Homes share it: each has a tag on it, and the last one to go takes it along (`stack_remove`).
+    """
     began = time.monotonic()
     tree = base.gather()
     inputs = hashlib.sha256(f"{tree.digest()} {base.changes}".encode()).hexdigest()
     with engine_client(engine) as client:
-        if _inputs(client, base.reference) == inputs:
-            return f"{base.reference} is already there"
-        labels = [f'LABEL {HOME}="{home_id}" {INPUTS}="{inputs}"']
         repository, _, tag = base.reference.partition(":")
+        if _inputs(client, base.reference) == inputs:
+            client.tag(base.reference, repository, tag=home_tag(home_id))
+            return f"{base.reference} is already there"
+        labels = [f'LABEL {INPUTS}="{inputs}"']
         with tempfile.TemporaryFile() as archive:
             tree.write(archive)
             size = archive.tell() / 1e6
@@ -64,6 +68,7 @@ def build(base: Base, *, engine: str, home_id: str) -> str:
             answer = client.import_image(archive, repository, tag, changes=base.changes + labels)
         if "error" in (last := json.loads(answer.splitlines()[-1])):
             raise Unavailable(f"the engine refused {base.reference}: {last['error']}", code="base_refused")
+        client.tag(base.reference, repository, tag=home_tag(home_id))
     return f"{base.reference} built: {size:.1f} MB in {time.monotonic() - began:.1f} s"
 
 

@@ -11,6 +11,7 @@ from pipeline.containers import HOME
 from runtime.stack_api import engine_client
 
 CONFLICT = 409
+BASE = "slipway/base-"
 
 
 def remove_all(engine: str, home_id: str, say: Callable[[str], None]) -> None:
@@ -23,7 +24,7 @@ def remove_all(engine: str, home_id: str, say: Callable[[str], None]) -> None:
         networks = client.networks(filters=mine)
         for network in networks:
             _remove_network(client, network["Id"])
-        images = _remove_images(client, mine, say)
+        images = _remove_images(client, mine, say) + _release_bases(client, home_id)
         volumes = client.volumes(filters=mine)["Volumes"] or []
         for volume in volumes:
             _gone(partial(client.remove_volume, volume["Name"]))
@@ -59,6 +60,26 @@ def _remove_images(client: docker.APIClient, mine: Mapping[str, str], say: Calla
     for key in kept:
         say(f"kept image {key[7:19]}: something that is not of this home uses it")
     return len({image["Id"] for image in images} - set(kept))
+
+
+def home_tag(home_id: str) -> str:
+    """Return the tag by which a home holds a base image that it shares with others."""
+    return f"home-{home_id}"
+
+
+def _release_bases(client: docker.APIClient, home_id: str) -> int:
+    """Let go of the base images; return how many went, because no other home holds them."""
+    went = 0
+    for image in client.images():
+        tags = [tag for tag in image["RepoTags"] or [] if tag.startswith(BASE)]
+        mine = [tag for tag in tags if tag.endswith(f":{home_tag(home_id)}")]
+        if not mine:
+            continue
+        others = [tag for tag in tags if ":home-" in tag and tag not in mine]
+        for tag in mine if others else tags:
+            _gone(partial(client.remove_image, tag, force=True))
+        went += 0 if others else 1
+    return went
 
 
 def _gone(call: Callable[[], object]) -> bool:

@@ -1,11 +1,13 @@
 """Base images, built from this machine and run; and the removal of what carries a home's label."""
 
+import io
 import secrets
 import time
 from collections.abc import Iterator
 
 import docker
 import pytest
+from docker.errors import ImageNotFound
 from docker.models.containers import Container
 
 from pipeline.containers import HOME
@@ -80,23 +82,41 @@ def test_a_base_made_of_other_files_is_built_again(engine: docker.DockerClient, 
     assert engine.images.get(base.reference).attrs["Config"]["Cmd"] == ["ash"]
 
 
+def test_a_base_that_homes_share_goes_with_the_last_of_them(engine: docker.DockerClient, home_id: str) -> None:
+    other = f"{home_id}z"
+    base = Base(name=f"shared-{home_id}", gather=BASES["busybox"].gather, command=("sh",))
+    build(base, engine=ENGINE, home_id=home_id)
+    assert "already there" in build(base, engine=ENGINE, home_id=other)
+    remove_all(ENGINE, home_id, print)
+    assert engine.images.get(base.reference)
+    remove_all(ENGINE, other, print)
+    with pytest.raises(ImageNotFound):
+        engine.images.get(base.reference)
+
+
+def labelled(engine: docker.DockerClient, owner: str) -> str:
+    """Build an image of a home's own, on a base it shares with nobody."""
+    base = Base(name=f"under-{owner}", gather=BASES["busybox"].gather, command=("sleep", "600"))
+    build(base, engine=ENGINE, home_id=owner)
+    image, _ = engine.images.build(
+        fileobj=io.BytesIO(f"FROM {base.reference}\nLABEL {HOME}={owner}\n".encode()), tag=f"slipway/rm-{owner}:x", rm=True
+    )
+    return str(image.id)
+
+
 def test_removal_takes_what_carries_the_label_and_nothing_else(engine: docker.DockerClient, home_id: str) -> None:
     other = f"{home_id}x"
-    gather = BASES["busybox"].gather
     for owner in (home_id, other):
-        base = Base(name=f"rm-{owner}", gather=gather, command=("sleep", "600"))
-        build(base, engine=ENGINE, home_id=owner)
-        engine.images.get(base.reference).tag(f"slipway/rm-second-name-{owner}", "x")
+        image = labelled(engine, owner)
+        engine.images.get(image).tag(f"slipway/rm-second-name-{owner}", "x")
         engine.networks.create(f"rm-{owner}", labels={HOME: owner})
         engine.volumes.create(f"rm-{owner}", labels={HOME: owner})
-        engine.containers.run(
-            base.reference, name=f"rm-{owner}", detach=True, labels={HOME: owner}, network_mode="none"
-        )
+        engine.containers.run(image, name=f"rm-{owner}", detach=True, labels={HOME: owner}, network_mode="none")
     try:
         assert other in other_homes(ENGINE, home_id)
         said: list[str] = []
         remove_all(ENGINE, home_id, said.append)
-        assert said == ["removed 1 container, 1 network, 1 image, 1 volume"]
+        assert said == ["removed 1 container, 1 network, 2 images, 1 volume"]
         assert _labelled(engine, home_id) == (0, 0, 0, 0)
         assert _labelled(engine, other) == (1, 1, 1, 1)
         assert engine.containers.get(f"rm-{other}").status == "running"
@@ -107,9 +127,8 @@ def test_removal_takes_what_carries_the_label_and_nothing_else(engine: docker.Do
 def test_an_image_that_somebody_elses_container_uses_is_kept_and_told(
     engine: docker.DockerClient, home_id: str
 ) -> None:
-    base = Base(name=f"used-{home_id}", gather=BASES["busybox"].gather, command=("sleep", "600"))
-    build(base, engine=ENGINE, home_id=home_id)
-    foreign = engine.containers.run(base.reference, detach=True, labels={HOME: f"{home_id}y"}, network_mode="none")
+    image = labelled(engine, home_id)
+    foreign = engine.containers.run(image, detach=True, labels={HOME: f"{home_id}y"}, network_mode="none")
     said: list[str] = []
     remove_all(ENGINE, home_id, said.append)
     foreign.reload()
