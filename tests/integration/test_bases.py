@@ -99,7 +99,9 @@ def labelled(engine: docker.DockerClient, owner: str) -> str:
     base = Base(name=f"under-{owner}", gather=BASES["busybox"].gather, command=("sleep", "600"))
     build(base, engine=ENGINE, home_id=owner)
     image, _ = engine.images.build(
-        fileobj=io.BytesIO(f"FROM {base.reference}\nLABEL {HOME}={owner}\n".encode()), tag=f"slipway/rm-{owner}:x", rm=True
+        fileobj=io.BytesIO(f"FROM {base.reference}\nLABEL {HOME}={owner}\n".encode()),
+        tag=f"slipway/rm-{owner}:x",
+        rm=True,
     )
     return str(image.id)
 
