@@ -85,6 +85,8 @@ class Haproxy:
                 current = _sessions(admin.command(command), server)
             master = MasterSocket(self._master)
             return current + sum(_left_over(master.ask(f"@!{pid} {command}"), server) for pid in master.old_workers())
+        except (FileNotFoundError, ConnectionRefusedError):
+            return 0
         except OSError:
             # Nobody can tell: it counts as busy, and its time to drain decides.
             return 1

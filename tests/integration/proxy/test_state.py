@@ -203,7 +203,7 @@ def test_a_proxy_that_hangs_is_an_error_of_ours_within_the_deadline(
     try:
         with pytest.raises(Unavailable) as fault:
             world.apply(route(SERVER))
-        assert world.proxy.sessions(1, "i1") == 0
+        assert world.proxy.sessions(1, "i1") == 1, "nobody can tell, so it may not be taken away yet"
     finally:
         os.kill(worker, signal.SIGCONT)
     assert fault.value.code == "proxy_unavailable"
