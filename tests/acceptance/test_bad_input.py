@@ -110,7 +110,7 @@ def push_body(revision: str, **changes: Any) -> bytes:
         "head_commit": {"id": revision, "message": "Hello"},
         "pusher": {"name": "a"},
     }
-    body["repository"] = {"name": "hub0", "full_name": "work/hub0", "clone_url": "https://example.test/work/hub0.git"}
+    body["repository"] = {"name": "hub0", "full_name": "acme/hub0", "clone_url": "https://example.test/acme/hub0.git"}
     return json.dumps(body | changes).encode()
 
 

@@ -33,9 +33,9 @@ def test_an_event_with_a_traceback_is_one_line_of_json(capsys: pytest.CaptureFix
 
 def test_the_standard_librarys_events_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     configure("auto")
-    logging.getLogger("some.library").warning("%s of %s", 1, 2)
+    logging.getLogger("a.lib").warning("%s of %s", 1, 2)
     event = json.loads(capsys.readouterr().out)
-    assert (event["event"], event["logger"], event["level"]) == ("1 of 2", "some.library", "warning")
+    assert (event["event"], event["logger"], event["level"]) == ("1 of 2", "a.lib", "warning")
 
 
 def test_pretty_is_not_json(capsys: pytest.CaptureFixture[str]) -> None:
