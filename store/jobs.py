@@ -146,12 +146,6 @@ def seconds_until_due(session: Session) -> float | None:
     return session.scalar(select(clock - now()).where(waiting).order_by(clock).limit(1))
 
 
-def held(session: Session, job_id: int) -> bool:
-    """Tell whether a living worker is at this job."""
-    alive = (JobRow.state == "running") & (JobRow.lease_until >= now())
-    return session.scalar(select(JobRow.id).where(JobRow.id == job_id, alive)) is not None
-
-
 def _holding(session: Session, claim: Claim, **values: Any) -> None:
     mine = (JobRow.id == claim.id) & (JobRow.fence == claim.fence) & (JobRow.state == "running")
     if _count(session.execute(update(JobRow).where(mine).values(**values))) != 1:

@@ -164,11 +164,6 @@ def request_cancel(session: Session, run_id: int, reason: str) -> None:
     row.cancel_requested, row.reason = True, reason
 
 
-def cancel_requested(session: Session, run_id: int) -> bool:
-    """Tell whether somebody asked for this run to stop."""
-    return bool(session.scalar(select(RunRow.cancel_requested).where(RunRow.id == run_id)))
-
-
 def describe(
     session: Session, run_id: int, *, revision: str, message: str, author: str, config: dict[str, Any]
 ) -> None:
