@@ -1,33 +1,44 @@
 """The web process: settings in, a Flask application out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask
+from flask import Blueprint, Flask, request
 
 from config.settings import Settings
-from dashboard import access, dressing, problems
+from config.version import version
+from dashboard import access, asking, dressing, forms, problems
 from dashboard.access import Access
 from dashboard.api.acts import make_acts
+from dashboard.api.deliveries import make_deliveries
 from dashboard.api.logs import make_logs
+from dashboard.api.openapi import make_openapi
 from dashboard.api.reads import make_reads
 from dashboard.events import Streams
-from dashboard.health import make_health
+from dashboard.health import look, make_health
 from dashboard.login import make_login, sign_cookies
 from dashboard.logs import Reader
+from dashboard.metrics import make_metrics
 from dashboard.pages import make_pages
 from dashboard.reading import Reading
+from dashboard.redelivery import Redelivery
+from dashboard.settings import make_settings
 from hooks import blueprint as hooks
 from hooks import slack
 from hooks.accept import Inbox
 from pipeline.errors import Rejected
+from runtime.patience import Patience
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
 from store.links import Links
 from store.session import Database
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Of what is not a webhook: a line of chat, a form.
 BODY_LIMIT = 1024**2
@@ -53,10 +64,17 @@ def create_app(settings: Settings | None = None, *, ports: Ports | None = None) 
         raise Rejected("the debugger would let anybody run code here", code="debug", fix="Unset FLASK_DEBUG.")
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
     sign_cookies(app, settings.home / "web.key", https=settings.web_url.startswith("https://"))
+    patience = Patience(settings.limits.body_seconds, settings.web.connections // 2)
     problems.install(app)
     access.install(app, rules)
+    app.before_request(lambda: _read_in_time(patience))
+    asking.install(app)
+    forms.install(app)
     dressing.install(app, now=ports.now, facts=facts_of(settings))
-    _register(app, settings, ports, rules)
+    inbox = _inbox(settings, ports)
+    app.register_blueprint(_slack(settings, ports, patience))
+    _register(app, settings, ports, rules, inbox)
+    _put_doors_first(app, settings, rules, inbox, patience)
     return app
 
 
@@ -87,26 +105,59 @@ def facts_of(settings: Settings) -> dict[str, str]:
     return {"web": settings.web_url, "proxy_port": str(settings.proxy.http_port)}
 
 
-def _register(app: Flask, settings: Settings, ports: Ports, rules: Access) -> None:
+def _put_doors_first(app: Flask, settings: Settings, rules: Access, inbox: Inbox, patience: Patience) -> None:
+    """Answer forges from an application of their own: what pages need before and after would double a delivery's cost.
+
+    Deliveries prove themselves by their signature, whoever is signed in.
+    """
+    doors, pages = Flask("doors", static_folder=None), app.wsgi_app
+    problems.install(doors)
+    access.install_names(doors, rules)
+    doors.register_blueprint(hooks.make(inbox, body_limit=settings.limits.body, patience=patience))
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        first = doors.wsgi_app if environ["PATH_INFO"].startswith("/hooks/") else pages
+        return first(environ, start_response)
+
+    app.wsgi_app = answer  # type: ignore[method-assign]
+
+
+def _inbox(settings: Settings, ports: Ports) -> Inbox:
+    keep_days = settings.hooks.keep_days
+    return Inbox(database=ports.database, channel=settings.slack.channel, clock=ports.now, keep_days=keep_days)
+
+
+def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox: Inbox) -> None:
     reading = Reading(
         database=ports.database,
         links=Links(web=settings.web_url, proxy_port=settings.proxy.http_port),
         transcripts=ports.transcripts,
-        streams=Streams(settings.web.threads // 2),
+        streams=Streams(settings.web.connections // 4),
         now=ports.now,
     )
-    inbox = Inbox(database=ports.database, channel=settings.slack.channel, clock=ports.now)
+    redelivery = Redelivery(redeliver=inbox.redeliver, verify=inbox.reverify)
     app.register_blueprint(hooks.make(inbox, body_limit=settings.limits.body))
-    app.register_blueprint(_slack(settings, ports))
     app.register_blueprint(make_reads(reading))
     app.register_blueprint(make_logs(reading))
     app.register_blueprint(make_acts(ports.database, channel=settings.slack.channel, now=ports.now))
-    app.register_blueprint(make_health(ports.database, parts_of(settings)))
+    app.register_blueprint(make_deliveries(redelivery))
+    parts = parts_of(settings)
+    app.register_blueprint(make_health(ports.database, parts))
+    app.register_blueprint(make_metrics(ports.database, lambda: look(ports.database, parts), version=version()))
+    app.register_blueprint(make_openapi(version()))
     app.register_blueprint(make_login(rules))
     app.register_blueprint(make_pages(reading))
+    app.register_blueprint(make_settings(reading, redelivery))
 
 
-def _slack(settings: Settings, ports: Ports) -> Blueprint:
+def _read_in_time(patience: Patience) -> None:
+    """Read the body of a form or a call before anybody else does; Slack's commands have a way of their own."""
+    if request.method not in {"GET", "HEAD"} and not request.path.startswith("/slack/"):
+        with patience():
+            request.get_data()
+
+
+def _slack(settings: Settings, ports: Ports, patience: Patience) -> Blueprint:
     secret = settings.slack.signing_secret
     stand_in = urlsplit(settings.slack.api_url).netloc
     return slack.make(
@@ -115,6 +166,7 @@ def _slack(settings: Settings, ports: Ports) -> Blueprint:
         clock=ports.now,
         allowed_hosts={stand_in} - {"slack.com"},
         team_id=settings.slack.team_id,
+        patience=patience,
     )
 
 

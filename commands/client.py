@@ -42,16 +42,30 @@ class Client:
         """Ask for something to be done. Raises Rejected or Unavailable."""
         return self._ask("POST", path, json=body).json()
 
-    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def hook(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """Post a webhook and return the status and what was said, whatever it was. Raises Unavailable."""
+        answer = self._send("POST", path, content=body, headers=headers)
         try:
-            answer = self._http.request(method, f"/api/v1{path}", **options)
+            said = answer.json()
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            raise Unavailable(f"{self.url} answered {answer.status_code}: is that a Slipway?")
+        return answer.status_code, said
+
+    def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        answer = self._send(method, f"/api/v1{path}", **options)
+        if answer.is_success:
+            return answer
+        raise _fault(answer, self.url)
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **options)
         except httpx.HTTPError as fault:
             raise Unavailable(
                 f"nobody answers at {self.url}", fix="Start it with ./slipway up -d, or set SLIPWAY_URL."
             ) from fault
-        if answer.is_success:
-            return answer
-        raise _fault(answer, self.url)
 
 
 def _fault(answer: httpx.Response, url: str) -> Rejected | Unavailable:

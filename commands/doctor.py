@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from commands.doctor_data import clock_beats, database_is_current, names_resolve
+from commands.doctor_forges import answers
 from commands.parts import checks
 from config.settings import ROOT, Settings
 from pipeline.errors import SlipwayError
@@ -64,6 +65,8 @@ def _rules(settings: Settings) -> Iterator[Rule]:
     yield Rule(what="the clock beats", look=partial(clock_beats, settings.database_url), fix=UP)
     names = partial(names_resolve, settings.database_url, settings.dns.host, settings.dns.port)
     yield Rule(what="names of deployments resolve", look=names, fix=UP)
+    for what, (look, fix) in answers(settings).items():
+        yield Rule(what=what, look=look, fix=fix)
 
 
 def _describe_engine(settings: Settings) -> None:

@@ -65,6 +65,41 @@ def resend(path: Path, ref: str) -> int:
     return _tell_and_follow(HookFile.read(hooks_folder(path) / "slipway.json"), path, [change], again=f"{path}")
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON as the API gives it.")
+
+
+@hook.command("deliveries")
+@click.option("--project", help="Only of this project.")
+@click.option("--verdict", help="Only accepted, ignored, duplicate or refused ones.")
+@click.option("--limit", default=20, show_default=True, help="At most so many.")
+@json_option
+def deliveries(project: str | None, verdict: str | None, limit: int, as_json: bool) -> None:
+    """List what was received, newest first, and what became of it."""
+    from commands.deliveries import list_deliveries
+
+    list_deliveries(project, verdict, limit, as_json=as_json)
+
+
+@hook.command("redeliver")
+@click.argument("delivery", metavar="ID")
+@json_option
+def redeliver(delivery: str, as_json: bool) -> None:
+    """Have a delivery taken in once more."""
+    from commands.deliveries import redeliver
+
+    redeliver(delivery, as_json=as_json)
+
+
+@hook.command("test")
+@click.option("--project", required=True, help="The project whose forge is played.")
+@json_option
+def test(project: str, as_json: bool) -> int:
+    """Post a signed sample of what the project's forge posts, one that starts nothing, and print the answer."""
+    from commands.deliveries import test
+
+    return test(project, as_json=as_json)
+
+
 def _tell_and_follow(file: HookFile, repository: Path, changes: list[Change], *, again: str) -> int:
     """Tell Slipway what changed and show what becomes of it; return an exit code."""
     code = 0

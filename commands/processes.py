@@ -22,7 +22,7 @@ ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 @click.command()
 @click.argument("name")
 def process(name: str) -> None:
-    """Be one part of the system: redis, registry, proxy, dns, web, worker, chat or clock."""
+    """Be one part of the system: redis, registry, proxy, dns, web, worker, chat, forges or clock."""
     if name not in PARTS:
         raise NotFound(f"there is no part {name!r}; the parts are {', '.join(PARTS)}", code="unknown_part")
     settings = Settings()
@@ -83,6 +83,11 @@ def chat(_settings: Settings) -> Argv:
     return _workers("chat")
 
 
+def forges(_settings: Settings) -> Argv:
+    """Return what starts the worker that speaks to git hosts."""
+    return _workers("forges")
+
+
 def clock(_settings: Settings) -> Argv:
     """Return what starts the reconciler."""
     return _workers("clock")
@@ -105,5 +110,6 @@ PARTS: dict[str, Callable[[Settings], Argv]] = {
     "web": web,
     "worker": worker,
     "chat": chat,
+    "forges": forges,
     "clock": clock,
 }

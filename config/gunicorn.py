@@ -1,4 +1,4 @@
-"""gunicorn's settings: one process with many threads, no control socket, logs through structlog."""
+"""gunicorn's settings: one process, a greenlet a request, no control socket, logs through structlog."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ _host = f"[{_settings.web.host}]" if ":" in _settings.web.host else _settings.we
 
 bind = f"{_host}:{_settings.web.port}"
 proc_name = f"slipway-web-{_settings.home_id}"
-# One process: its writers share one commit, and its threads one pool of connections.
+# One process: what comes in at the same moment is one commit. Greenlets: whoever sends slowly or follows a log holds
+# a few kilobytes and not a thread.
 workers = 1
-worker_class = "gthread"
-threads = _settings.web.threads
+worker_class = "gevent"
+worker_connections = _settings.web.connections
 timeout = 60
 graceful_timeout = 30
 keepalive = 15

@@ -47,5 +47,8 @@ def _json() -> list[Any]:
 def _pretty() -> list[Any]:
     return [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty()),
+        # Without the values of variables, which it shows unasked: a token may be among them.
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(), exception_formatter=structlog.dev.RichTracebackFormatter(show_locals=False)
+        ),
     ]

@@ -24,7 +24,7 @@ class Web(BaseModel):
 
     host: str = "127.0.0.1"
     port: int = 8070
-    threads: int = 32
+    connections: int = 2000
     public_url: str | None = None
     hosts: tuple[str, ...] = ()
     token: SecretStr | None = None
@@ -56,6 +56,31 @@ class Registry(BaseModel):
     port: int = 5100
 
 
+class Hooks(BaseModel):
+    """Webhooks: how many days a delivery is kept, by which its sender's second try is known, and a refused one."""
+
+    keep_days: int = Field(default=30, ge=1)
+    keep_refused_days: int = Field(default=7, ge=1)
+
+
+class Source(BaseModel):
+    """Repositories.
+
+    How often they are looked at for pushes that nobody told of, in seconds, 0 is never; how many bytes one fetch may
+    bring.
+    """
+
+    sweep: float = 180
+    limit: int = Field(default=2 * 1024**3, gt=0)
+    private_addresses: bool = True  # where it is not set: whether this web process is for this machine alone
+
+
+class Forges(BaseModel):
+    """Git hosts' own APIs, where commit statuses go. Seconds."""
+
+    timeout: float = 10
+
+
 class Slack(BaseModel):
     """Slack; without a bot token the recorder keeps what would have been said."""
 
@@ -85,6 +110,7 @@ class Limits(BaseModel):
     """What anything may use at most. Sizes in bytes, times in seconds."""
 
     body: int = 25 * 1024**2
+    body_seconds: float = Field(default=30, gt=0)
     transcript: int = 16 * 1024**2
     test_timeout: float = 900
     test_silence: float = 300
@@ -103,10 +129,14 @@ class Settings(BaseSettings):
     workers: int = 2
     local_paths: bool = True  # where it is not set: whether this web process is for this machine alone
     log_format: Literal["auto", "json", "pretty"] = "auto"
+    secret_key: SecretStr | None = None
     web: Web = Web()
     proxy: Proxy = Proxy()
     dns: Dns = Dns()
     registry: Registry = Registry()
+    hooks: Hooks = Hooks()
+    source: Source = Source()
+    forges: Forges = Forges()
     slack: Slack = Slack()
     docker: Docker = Field(default_factory=Docker)
     build: Build = Build()
@@ -125,6 +155,8 @@ class Settings(BaseSettings):
         """Fill in what follows from the home and from who can reach us."""
         if "local_paths" not in self.model_fields_set:
             self.local_paths = self.web.local
+        if "private_addresses" not in self.source.model_fields_set:
+            self.source = self.source.model_copy(update={"private_addresses": self.web.local})
         self.home = self.home.resolve()
         self.database_url = self.database_url or f"sqlite:///{self.home / 'slipway.db'}"
         self.redis_url = self.redis_url or f"unix://{self.run / 'redis.sock'}"

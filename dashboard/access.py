@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "slipway.localhost"})
 OPEN = ("/hooks/", "/slack/", "/static/")
 OPEN_PAGES = frozenset({"/healthz", "/readyz", "/login"})
 SIGNED = ("/hooks/", "/slack/")
+# Read by programs, which a login page would only confuse.
+PROGRAMS = ("/api/", "/metrics", "/openapi.json")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 OWN_SITE = frozenset({"", "same-origin", "none"})
 SIGNED_IN = "in"
@@ -64,18 +67,27 @@ class Access:
         return bool(self.token) and hmac.compare_digest(token.encode(), (self.token or "").encode())
 
 
+def install_names(app: Flask, access: Access) -> None:
+    """Answer nobody who asks for a name that is not ours."""
+
+    @app.before_request
+    def admit_name() -> None:
+        """Raise Rejected for a foreign name."""
+        if not access.known(host_name(request)):
+            raise Rejected("this server is not called that", code="unknown_host", fix="Add it to SLIPWAY_WEB__HOSTS.")
+
+
 def install(app: Flask, access: Access) -> None:
     """Put the rules in front of everything the app answers."""
+    install_names(app, access)
 
     @app.before_request
     def admit() -> ResponseReturnValue | None:
         """Let a request in, send it to the login page, or raise what is wrong with it."""
-        if not access.known(host_name(request)):
-            raise Rejected("this server is not called that", code="unknown_host", fix="Add it to SLIPWAY_WEB__HOSTS.")
         _refuse_other_sites(request)
         if request.path in OPEN_PAGES or request.path.startswith(OPEN) or _admitted(access, request):
             return None
-        if request.path.startswith("/api/") or not request.accept_mimetypes.accept_html:
+        if request.path.startswith(PROGRAMS) or not request.accept_mimetypes.accept_html:
             raise Unauthorized(
                 "this needs the token", code="token_needed", fix="Send Authorization: Bearer and SLIPWAY_WEB__TOKEN."
             )
@@ -84,8 +96,13 @@ def install(app: Flask, access: Access) -> None:
 
 def host_name(asked: Request) -> str:
     """Return the name a request was made to: lower case, no port; empty if it is no name at all."""
+    return _name_of(asked.headers.get("Host", ""))
+
+
+@lru_cache(maxsize=256)
+def _name_of(host: str) -> str:
     try:
-        return (urlsplit(f"//{asked.headers.get('Host', '')}").hostname or "").rstrip(".")
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return ""
 
@@ -123,5 +140,6 @@ def _refuse_other_sites(asked: Request) -> None:
     elsewhere = origin is not None and urlsplit(origin).netloc.lower() != asked.headers.get("Host", "").lower()
     if elsewhere or asked.headers.get("Sec-Fetch-Site", "") not in OWN_SITE:
         raise Rejected("another site asked for this", code="cross_site")
-    if asked.path.startswith("/api/") and asked.mimetype != "application/json":
+    # A method that nothing answers is told so instead.
+    if asked.url_rule and asked.path.startswith("/api/") and asked.mimetype != "application/json":
         raise WrongType("the API reads application/json", fix="Send Content-Type: application/json.")

@@ -15,7 +15,7 @@ CUT = " … cut here; the raw text has all of it"
 _BELL_ENDED = re.compile(r"(\x1b\][^\x07\x1b]*)\x07")
 _UNFINISHED = re.compile(r"\x1b(?:\][^\x1b]*)?$")
 # What a terminal would obey, and what makes text read otherwise than it runs.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def paint(lines: Iterable[str]) -> Iterator[Markup]:
@@ -28,7 +28,7 @@ def paint(lines: Iterable[str]) -> Iterator[Markup]:
 def plain(line: str) -> str:
     """Return a line as it would look on a terminal without colours."""
     text = AnsiDecoder().decode_line(_prepared(line)).plain if "\x1b" in line else _prepared(line)
-    return _CONTROLS.sub("", text)
+    return CONTROLS.sub("", text)
 
 
 def _line(decoder: AnsiDecoder, line: str) -> Markup:
@@ -75,8 +75,8 @@ def _safe(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.netloc) and _CONTROLS.search(url) is None
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and CONTROLS.search(url) is None
 
 
 def _text(text: str) -> Markup:
-    return escape(_CONTROLS.sub("", text))
+    return escape(CONTROLS.sub("", text))

@@ -37,6 +37,11 @@ def failure(run: View) -> View | None:
     return next((one for one in run["stages"] if one["state"] in BROKEN), None)
 
 
+def left_out(run: View) -> list[View]:
+    """Return the stages that were skipped for a reason of their own."""
+    return [one for one in run["stages"] if one["state"] == "skipped" and one["reason"]]
+
+
 def tail_of(run: View) -> list[Markup]:
     """Return the last lines of what broke the run."""
     broken = failure(run)

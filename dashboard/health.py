@@ -35,12 +35,17 @@ def make_health(database: Database, parts: Mapping[str, str]) -> Blueprint:
     @health.get("/readyz")
     def readyz() -> ResponseReturnValue:
         """Look at every part, lightly."""
-        words = {"database": _word(_database, database), "clock": _word(_clock, database)}
-        words |= {name: _word(_speaks if name == REDIS else _listens, address) for name, address in parts.items()}
+        words = look(database, parts)
         ready = set(words.values()) == {"up"}
         return jsonify({"status": "ready" if ready else "not ready", "parts": words}), 200 if ready else 503
 
     return health
+
+
+def look(database: Database, parts: Mapping[str, str]) -> dict[str, str]:
+    """Return a word for every part: up or down."""
+    words = {"database": _word(_database, database), "clock": _word(_clock, database)}
+    return words | {name: _word(_speaks if name == REDIS else _listens, address) for name, address in parts.items()}
 
 
 def _word(look: Callable[[Part], bool], part: Part) -> str:

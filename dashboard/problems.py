@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from pipeline.errors import Rejected, SlipwayError, Unavailable
 
-PROGRAMS = ("/api/", "/hooks/", "/slack/", "/healthz", "/readyz")
+PROGRAMS = ("/api/", "/hooks/", "/slack/", "/healthz", "/readyz", "/metrics", "/openapi.json")
 RETRY_SECONDS = "5"
 log = logging.getLogger(__name__)
 

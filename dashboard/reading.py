@@ -10,16 +10,15 @@ from sqlalchemy.orm import Session
 
 from dashboard.events import Streams
 from dashboard.logs import Reader, Transcript
-from pipeline.errors import NotFound, Rejected
+from pipeline.errors import NotFound
 from pipeline.outcome import State
-from store import views, views_places
+from store import views, views_deliveries, views_places
 from store.links import Links
 from store.session import Database
-from store.views import Page, View
+from store.views import View
 
-MOST = 200
-USUAL = 50
-BIGGEST_ID = 2**63 - 1
+# PostgreSQL's integers; it would refuse to look for a bigger one.
+BIGGEST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +53,16 @@ class Reading:
             raise NotFound(f"there is no deployment {name}")
         return found
 
+    def delivery(self, name: str) -> View:
+        """Return a delivery by its number. Raises NotFound."""
+        with self.session() as session:
+            found = views_deliveries.delivery(session, number(name, ""))
+        if found is None:
+            raise NotFound(
+                f"there is no delivery {name}", fix="A delivery is kept for a month, a refused one for a week."
+            )
+        return found
+
     def transcript(self, name: str, stage: str) -> Transcript:
         """Return the transcript of a stage that this run has. Raises NotFound."""
         run = self.run(name)
@@ -72,21 +81,7 @@ class Reading:
 
 def number(name: str, letter: str) -> int:
     """Return the number in `r87` or `87`. Raises NotFound: nothing is called anything else."""
-    found = re.fullmatch(rf"{letter}?([0-9]{{1,19}})", name, re.ASCII)
+    found = re.fullmatch(rf"(?:{letter})?([0-9]{{1,19}})", name, re.ASCII)
     if found is None or int(found[1]) > BIGGEST_ID:
         raise NotFound(f"there is no {name[:80]}")
     return int(found[1])
-
-
-def page_of(limit: str | None, cursor: str | None) -> Page:
-    """Return the page that a request asks for. Raises Rejected for what is no number."""
-    wanted = _whole("limit", limit, USUAL)
-    return Page(limit=min(max(1, wanted), MOST), before=_whole("cursor", cursor, 0) or None)
-
-
-def _whole(name: str, text: str | None, otherwise: int) -> int:
-    if not text:
-        return otherwise
-    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
-        raise Rejected(f"{name} must be a whole number", code=f"bad_{name}")
-    return int(text)

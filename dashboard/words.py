@@ -55,9 +55,10 @@ def length(seconds: float | None) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes as people say it."""
-    return (
-        f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count // 1000} kB"
-    )
+    for unit, one in (("GB", 1e9), ("MB", 1e6)):
+        if count >= one:
+            return f"{count / one:.1f} {unit}"
+    return f"{count // 1000} kB" if count >= 1000 else f"{count} bytes"
 
 
 def hue(revision: str) -> str:

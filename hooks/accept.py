@@ -1,4 +1,4 @@
-"""From a webhook to an answer: the delivery, its runs and their first jobs are one commit, made before the answer.
+"""From a webhook to an answer: what is decided about it is committed before the answer, with whatever else comes in.
 
 Nothing here talks to anything but the database. What goes wrong is raised as the errors of pipeline.errors.
 """
@@ -8,27 +8,34 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 
-from sqlalchemy.orm import Session
-
+from control import intake
+from control.intake import KEEP_DAYS, Answer, Arrival, Changed, Work
 from hooks import payload
+from hooks.again import Again
 from hooks.forges import Door
-from pipeline.decide import Start, decide, ref_name, speaks_of
-from pipeline.errors import Rejected, Unauthorized
-from pipeline.names import run_name, short
+from hooks.known import Projects
+from hooks.reading import read_events
+from pipeline.decide import speaks_of
+from pipeline.errors import Rejected, Unauthorized, Unavailable
 from pipeline.project import NAME, Project
-from pipeline.push import Event, Ignored, Push
-from store import deliveries, messages, projects, runs
-from store.deliveries import NewDelivery
+from store.deliveries import OURS, NewDelivery, Refused
 from store.races import settled
 from store.session import Database
+from store.together import Together
 
+# What a sender may call a delivery: never what we call one, which begins with a space.
 ID = re.compile(r"[\x21-\x7e]{1,200}")
-LONGEST_HEADER = 1_000
-DUPLICATE = "duplicate"
 # What is checked where there is no project, so that it takes as long; nobody can know this secret.
 NOBODY = hashlib.sha256(b"nobody").hexdigest()
+# A group of deliveries holds as many events as statements can carry with ease.
+MOST_EVENTS = 500
+TRIES = 3
+# Where the address names no project, a stranger decides what is read and how many signatures are checked.
+LARGEST_UNNAMED = 1024**2
+MOST_MEANT = 10
+
+__all__ = ["Answer", "Inbox", "Received"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,174 +48,135 @@ class Received:
     body: bytes
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What the sender is told."""
-
-    status: int
-    delivery: int
-    runs: tuple[int, ...]
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Verdict:
-    """What became of one event."""
-
-    code: str
-    sentence: str
-    run: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Inbox:
-    """Takes in webhooks; `channel` is where the runs' live messages go."""
+    """Takes in webhooks; `channel` is where the runs' live messages go, `keep_days` how long an id is remembered."""
 
     database: Database
     channel: str
     clock: Callable[[], datetime]
-    # SQLite lets writers try again after sleeps that grow, the unlucky for seconds: here they queue instead.
-    _turn: Lock = field(default_factory=Lock, repr=False, compare=False)
+    keep_days: int = KEEP_DAYS
+    _projects: Projects = field(init=False, repr=False)
+    _together: "Together[Work, Answer | Changed | None]" = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make what all requests share."""
+        self._projects = Projects(self.database)
+        self._together = Together(self._commit, most=MOST_EVENTS, weight=_weight)
 
     def receive(self, received: Received) -> Answer:
         """Verify, decide and commit; return the answer. Raises Unauthorized, Rejected, or Unavailable."""
         new = _delivery(received, self.clock())
-        meant = self._projects(received)
-        project = next(
-            (one for one in meant if received.door.verify(received.headers, received.body, one.secret)), None
+        for _ in range(TRIES):
+            answer = self._together(self._understand(received, new))
+            if isinstance(answer, Answer):
+                return answer
+            # The project was changed while we were checking: what was remembered of it holds no more.
+            self._projects.read()
+        raise Unavailable("the project is being changed just now; try again", code="busy")
+
+    def redeliver(self, delivery_id: int) -> Answer:
+        """Take a kept delivery in once more, as if it came now. Raises NotFound or Rejected."""
+        return self._again.redeliver(delivery_id)
+
+    def reverify(self, delivery_id: int, secret: str | None = None) -> tuple[bool, str]:
+        """Tell whether a kept delivery is signed with this secret, or the project's, in words too. Raises Rejected."""
+        return self._again.verify(delivery_id, secret)
+
+    @property
+    def _again(self) -> Again:
+        return Again(database=self.database, channel=self.channel, clock=self.clock)
+
+    def _understand(self, received: Received, new: NewDelivery) -> Arrival:
+        """Return what a delivery says and whose it is. Raises Rejected, having kept what came.
+
+        What is remembered of projects may only let in, and is checked again in the commit; nobody is refused by it.
+        """
+        about = _repository(received) if received.project is None else ""
+        known = self._projects.remembered()
+        while True:
+            owner, signed = _signer(received, _meant(received, about, known), new.at)
+            try:
+                if owner is None or not signed:
+                    raise _unsigned()
+                events = read_events(received.door, received.headers, received.body, owner)
+            except Rejected as fault:
+                before, known = known, self._projects.read()
+                if known is before:
+                    self._refuse(new, owner, fault)
+                    raise
+                continue
+            return Arrival(project=owner, new=new, events=events)
+
+    def _refuse(self, new: NewDelivery, project: Project | None, fault: Rejected) -> None:
+        owner = project.id if project else None
+        self._together(Refused(project_id=owner, new=new, code=fault.code, detail=fault.sentence))
+
+    def _commit(self, works: Sequence[Work]) -> list[Answer | Changed | None]:
+        return settled(
+            self.database,
+            lambda session: intake.take_in_all(session, works, channel=self.channel, keep_days=self.keep_days),
         )
-        if project is None:
-            return self._refuse(received, new, meant[0] if len(meant) == 1 else None, checked=len(meant))
-        try:
-            events = _read(received, project)
-        except Rejected as fault:
-            self._keep_refused(new, project, fault)
-            raise
-        with self._turn:
-            return settled(self.database, lambda session: self._take_in(session, project, new, events))
-
-    def _projects(self, received: Received) -> list[Project]:
-        """Return the projects whose secret may have signed this: the one its address names, or those the body means."""
-        with self.database.read() as session:
-            if received.project is not None:
-                known = projects.find(session, received.project) if NAME.fullmatch(received.project) else None
-                candidates = [known] if known else []
-            else:
-                about = _repository(received)
-                everyone = projects.everyone(session) if about else ()
-                candidates = [one for one in everyone if speaks_of(one, about)]
-        return [one for one in candidates if one.forge in received.door.serves]
-
-    def _refuse(self, received: Received, new: NewDelivery, project: Project | None, *, checked: int) -> Answer:
-        """Raise Unauthorized, having spent the same whether or not there is such a project."""
-        if not checked:
-            received.door.verify(received.headers, received.body, NOBODY)
-        fault = Unauthorized(
-            "the signature is missing, or does not match the secret of this hook's project",
-            fix="Put the secret that `slipway project add` printed into the webhook's settings.",
-        )
-        self._keep_refused(new, project, fault)
-        raise fault
-
-    def _keep_refused(self, new: NewDelivery, project: Project | None, fault: Rejected) -> None:
-        with self._turn, self.database.begin() as session:
-            owner = project.id if project else None
-            deliveries.refuse(session, owner, new, code=fault.code, detail=fault.sentence)
-
-    def _take_in(self, session: Session, project: Project, new: NewDelivery, events: tuple[Event, ...]) -> Answer:
-        known = deliveries.find(session, project.id, new.key)
-        if known is not None:
-            return _seen_before(known)
-        delivery = deliveries.add(session, project, new)
-        verdicts = [self._judge(session, project, delivery, new, event) for event in events]
-        answer = _answer(delivery, verdicts)
-        deliveries.decided(session, delivery, code=answer.code, detail=answer.detail)
-        return answer
-
-    def _judge(self, session: Session, project: Project, delivery: int, new: NewDelivery, event: Event) -> _Verdict:
-        head = deliveries.head(session, project.id, event.ref) if isinstance(event, Push) else None
-        decision = decide(project, event, head)
-        if isinstance(decision, Ignored):
-            return _Verdict(code=decision.code, sentence=decision.sentence)
-        push = decision.push
-        if head is not None and head.revision == push.after:
-            run, made = head.run_id, False
-        else:
-            run, made = self._start(session, project, delivery, new, decision)
-        if not made:
-            return _Verdict(code=DUPLICATE, sentence=f"already handled as {run_name(run)}", run=run)
-        sentence = f"{project.name} {short(push.after)} on {ref_name(push)} is {run_name(run)}"
-        return _Verdict(code=deliveries.ACCEPTED, sentence=sentence, run=run)
-
-    def _start(
-        self, session: Session, project: Project, delivery: int, new: NewDelivery, start: Start
-    ) -> tuple[int, bool]:
-        """Return the run of a push and whether it was made now, with its first job and its live message."""
-        run, made = runs.create(session, project, start.push, trigger="push", at=new.at, delivery_id=delivery)
-        if not made and start.again and not deliveries.came_before(session, project.id, delivery, new.body):
-            run, made = runs.create(
-                session, project, start.push, trigger="push", at=new.at, delivery_id=delivery, again=start.again
-            )
-        if made:
-            messages.touch(session, "run", run, channel=self.channel, at=new.at)
-        return run, made
 
 
-def _read(received: Received, project: Project) -> tuple[Event, ...]:
-    events = received.door.parse(received.headers, received.body)
-    for event in events:
-        if event.repository and not speaks_of(project, event.repository):
-            raise Rejected(
-                f"this is about {event.repository}, and the hook is that of another repository",
-                code="wrong_repository",
-                fix=f"Add a project for it, or correct the URL of {project.name} if the repository was renamed.",
-            )
-    return events
+def _weight(work: Work) -> int:
+    return len(work.events) if isinstance(work, Arrival) else 1
+
+
+def _meant(received: Received, about: str, everyone: Mapping[str, Project]) -> list[Project]:
+    """Return the projects whose secret may have signed this: the one its address names, or those the body means."""
+    if received.project is not None:
+        known = everyone.get(received.project) if NAME.fullmatch(received.project) else None
+        candidates = [known] if known else []
+    else:
+        candidates = [one for one in everyone.values() if speaks_of(one, about)] if about else []
+    return [one for one in candidates if one.forge in received.door.serves][:MOST_MEANT]
+
+
+def _signer(received: Received, meant: Sequence[Project], at: datetime) -> tuple[Project | None, bool]:
+    """Return the project whose secret signed this, or the one it can only have been meant for."""
+    if not meant:
+        received.door.verify(received.headers, received.body, NOBODY)
+    for project in meant:
+        if _holds(received, project.secret, at):
+            return project, True
+    return (meant[0] if len(meant) == 1 else None), False
+
+
+def _unsigned() -> Unauthorized:
+    return Unauthorized(
+        "the signature is missing, or does not match the secret of this hook's project",
+        fix="Put the project's secret into the webhook's settings; `slipway project secret NAME` makes another.",
+    )
+
+
+def _holds(received: Received, secret: str, at: datetime) -> bool:
+    door, headers = received.door, received.headers
+    return door.verify(headers, received.body, secret) and door.is_fresh(headers, at.timestamp())
 
 
 def _repository(received: Received) -> str:
     """Return what an unverified body says it is about, only to find whose secret to check it with."""
+    if len(received.body) > LARGEST_UNNAMED:
+        return ""
     try:
         return received.door.repository(received.headers, received.body)
     except Rejected:
         return ""
 
 
-def _seen_before(known: deliveries.Known) -> Answer:
-    what = f"already handled as {_names(known.runs)}" if known.runs else f"already handled: {known.detail}"
-    return Answer(status=200, delivery=known.id, runs=known.runs, code=DUPLICATE, detail=what)
-
-
-def _answer(delivery: int, verdicts: Sequence[_Verdict]) -> Answer:
-    """Return one answer for all refs of a delivery: accepted if any of them made a run."""
-    codes = [verdict.code for verdict in verdicts]
-    code = next((one for one in (deliveries.ACCEPTED, DUPLICATE) if one in codes), codes[0])
-    return Answer(
-        status=202 if code == deliveries.ACCEPTED else 200,
-        delivery=delivery,
-        runs=tuple(dict.fromkeys(verdict.run for verdict in verdicts if verdict.run is not None)),
-        code=code,
-        detail="; ".join(dict.fromkeys(verdict.sentence for verdict in verdicts)),
-    )
-
-
-def _names(numbers: tuple[int, ...]) -> str:
-    return ", ".join(run_name(number) for number in numbers)
-
-
 def _delivery(received: Received, at: datetime) -> NewDelivery:
-    """Return what is kept: the headers that another verification needs, and no cookie or authorization."""
-    given = received.headers.get(received.door.id_header, "")
-    kept = ("content-type", "user-agent", *received.door.headers)
-    headers = {
-        name: payload.clean(received.headers[name])[:LONGEST_HEADER] for name in kept if name in received.headers
-    }
+    """Return what is kept; no cookie, no authorization, no secret."""
+    door, given = received.door, received.door.given_id(received.headers)
+    named = ID.fullmatch(given) is not None
+    event = payload.clean(received.headers.get(door.event_header, "push"))[:100]
     return NewDelivery(
-        forge=received.door.name,
-        key=given if ID.fullmatch(given) else f"sha256:{hashlib.sha256(received.body).hexdigest()}",
-        event=payload.clean(received.headers.get(received.door.event_header, "push"))[:100],
-        headers=headers,
+        forge=door.name,
+        key=given if named else f"{OURS}sha256:{hashlib.sha256(received.body).hexdigest()}",
+        event=event,
+        headers=door.remember(received.headers, received.body),
         body=received.body,
         at=at,
+        signed_key=named and door.sent_at(received.headers) is not None,
+        counted=event if event in door.events else "other",
     )

@@ -4,45 +4,49 @@ What `slipway hook install` puts into a bare repository sends them; anything els
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from hooks import payload
+from hooks.meaning import BITBUCKET, FORGEJO, GITEA, GITHUB, GITLAB, GOGS, moved, no_change, refuse_others
 from hooks.payload import Payload, malformed
 from hooks.signatures import standard_signature_holds
-from pipeline.push import Event, Ignored, Push
+from pipeline.push import Event, Push
 
 verify = standard_signature_holds
 
 MOST_CHANGES = 200
+OTHER_FORGES = (GITHUB, GITLAB, GITEA, FORGEJO, GOGS, BITBUCKET)
 
 
 def repository(_headers: Mapping[str, str], body: bytes) -> str:
     """Return the repository that a delivery, signed or not, says it is about. Raises Rejected."""
-    return payload.identifier(payload.read_json(body), "repository")
+    return payload.identifier(payload.glance_json(body), "repository")
 
 
-def parse(_headers: Mapping[str, str], body: bytes) -> tuple[Event, ...]:
+def parse(headers: Mapping[str, str], body: bytes) -> tuple[Event, ...]:
     """Return what a verified delivery says, one event a ref. Raises Rejected."""
-    message = payload.read_json(body)
+    refuse_others(headers, "plain git", OTHER_FORGES)
+    return events(payload.read_json(body))
+
+
+def events(message: Payload) -> tuple[Event, ...]:
+    """Return what a list of changes says, one event a ref. Raises Rejected."""
     about = payload.identifier(message, "repository")
-    changes = message.get("changes")
-    if not isinstance(changes, list) or len(changes) > MOST_CHANGES:
+    changes = payload.items(message, "changes")
+    if message.get("changes") is None or len(changes) > MOST_CHANGES:
         raise malformed(f"changes is not a list of at most {MOST_CHANGES}")
-    if not changes:
-        return (Ignored(code="ignored_event", sentence="nothing to do: no ref changed", repository=about),)
     pusher = payload.words(message, "pusher")
-    return tuple(_push(change, about, pusher) for change in changes)
+    return tuple(_push(change, about, pusher) for change in changes) or (no_change(about),)
 
 
-def _push(change: Any, about: str, pusher: str) -> Push:
-    if not isinstance(change, dict):
-        raise malformed("a change is not an object")
-    said: Payload = change
-    return Push(
-        ref=payload.ref(said),
-        before=payload.revision(said, "before"),
-        after=payload.revision(said, "after"),
-        message=payload.words(said, "message"),
-        author=payload.words(said, "author") or pusher,
+def _push(change: Payload, about: str, pusher: str) -> Push:
+    after = payload.revision(change, "after")
+    known = change.get("before") is not None
+    return moved(
+        ref=payload.ref(change),
+        # Whoever does not know where a ref was says nothing; it is as if the ref were new.
+        before=payload.revision(change, "before") if known else "0" * len(after),
+        after=after,
+        message=payload.words(change, "message"),
+        author=payload.words(change, "author") or pusher,
         repository=about,
     )

@@ -5,13 +5,14 @@ https://docs.slack.dev/interactivity/implementing-slash-commands
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, jsonify, request
 
-from hooks.blueprint import lower_headers, read_body
+from hooks.blueprint import Patience, lower_headers, read_body
 from hooks.payload import clean, malformed
 from hooks.signatures import slack_signature_holds
 from pipeline.errors import NotFound, Rejected, Unauthorized, WrongType
@@ -81,6 +82,7 @@ def make(
     clock: Callable[[], datetime],
     allowed_hosts: Collection[str] = (),
     team_id: str | None = None,
+    patience: Patience = nullcontext,
 ) -> Blueprint:
     """Return the blueprint that answers POST /slack/commands, of one workspace only where `team_id` names it."""
     desk = Desk(
@@ -92,7 +94,9 @@ def make(
         """Take in one slash command."""
         if request.mimetype != FORM:
             raise WrongType(f"Slack sends commands as {FORM}")
-        said = desk.receive(lower_headers(), read_body(BODY_LIMIT))
+        with patience():
+            body = read_body(BODY_LIMIT)
+        said = desk.receive(lower_headers(), body)
         return jsonify({"response_type": "ephemeral", "text": said})
 
     blueprint.add_url_rule("/slack/commands", "commands", receive, methods=["POST"], provide_automatic_options=False)

@@ -90,10 +90,18 @@ def _ended(story: RunStory, name: str, stopped: StageStory | None) -> str:
     colon = f": {reason}" if reason else "."
     if story.state is State.CANCELLED:
         return f"🚫 {name} was cancelled{colon}"
-    return f"◌ {name} was not started{colon}"
+    return f"◌ {name} was {'stopped' if _began(story) else 'not started'}{colon}"
+
+
+def _began(story: RunStory) -> bool:
+    """Tell whether a run did more than look at what was pushed."""
+    still = {State.QUEUED, State.SKIPPED, State.SUPERSEDED}
+    return any(stage.kind is not Kind.SOURCE and (stage.attempt or stage.state not in still) for stage in story.stages)
 
 
 def _progress(story: RunStory) -> tuple[str, str]:
+    if story.state is State.SKIPPED:
+        return MARKS[State.SKIPPED], cut(escape(story.reason), 600) or "skipped"
     if story.state is State.PASSED:
         return "✅", f"passed in {span(story.seconds)}" if story.seconds is not None else "passed"
     if story.running:

@@ -1,6 +1,7 @@
 """Addresses a repository may be fetched from: https, ssh, and a directory of this machine where that is allowed."""
 
 import re
+from dataclasses import dataclass
 
 from pipeline.errors import Rejected
 
@@ -15,6 +16,7 @@ SSH = re.compile(rf"ssh://(?:{USER}@)?{HOST}{PORT}/{PATH}")
 SCP = re.compile(rf"{USER}@(?P<host>{HOST}):(?!/?-){PATH}")
 LOCAL = re.compile(r"(?:file://)?/[^\x00-\x1f\x7f]*")
 SECRET = re.compile(r"https://[^/?#]*@|ssh://[^/@?#]*:[^/?#]*@|https://[^#]*[?#]")
+PORTS = {"https": 443, "ssh": 22}
 FIX = "Give an address such as https://git.example.com/shop.git or git@git.example.com:shop.git."
 
 
@@ -25,13 +27,33 @@ def check_url(url: str, *, local_paths: bool) -> str:
     if SECRET.match(url):
         raise _bad(
             "the address holds a user, a password or a query; it would be seen in logs and process lists",
-            fix="Leave it out. A private repository is fetched with an SSH key: git@git.example.com:shop.git.",
+            fix="Leave it out: a private repository is fetched with `project token`, or by ssh with a key.",
         )
     if any(form.fullmatch(url) for form in (HTTPS, SSH, SCP)):
         return url
     if LOCAL.fullmatch(url):
         return _local(url, local_paths)
     raise _bad(f"{url!r} is not an address that Slipway fetches from")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peer:
+    """Whom an address leads to: a host, without the brackets of an IPv6 address, and the port that is spoken to."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def peer(url: str) -> Peer | None:
+    """Return whom a checked address leads to, or None if it is a directory of this machine."""
+    if scp := SCP.fullmatch(url):
+        return Peer(scheme="ssh", host=scp["host"].strip("[]"), port=PORTS["ssh"])
+    found = re.match(rf"(?P<scheme>https|ssh)://(?:{USER}@)?(?P<host>{HOST})(?::(?P<port>[0-9]{{1,5}}))?/", url)
+    if found is None:
+        return None
+    port = int(found["port"] or PORTS[found["scheme"]])
+    return Peer(scheme=found["scheme"], host=found["host"].strip("[]"), port=port)
 
 
 def local_path(url: str) -> str | None:

@@ -43,6 +43,13 @@ class Conflict(Rejected):
     status = 409
 
 
+class TooSlow(Rejected):
+    """The request took longer to arrive than Slipway waits."""
+
+    code = "too_slow"
+    status = 408
+
+
 class TooLarge(Rejected):
     """The request is larger than Slipway accepts."""
 
@@ -83,6 +90,12 @@ class Overtaken(SlipwayError):
     """Something newer has made this needless; it ends without having failed."""
 
     code = "superseded"
+
+
+class Held(Overtaken):
+    """What serves is not part of what was to replace it."""
+
+    code = "not_descendant"
 
 
 class StaleFence(SlipwayError):

@@ -1,9 +1,13 @@
-"""Patterns for branch names: `*` is any part without `/`, `**` is anything, `?` is one character."""
+"""Patterns for the names of branches and tags and for paths.
+
+`*` is any part without `/`, `**` is anything, `?` is one character; `**/` at the start of a part may be nothing, so
+that `**/*.md` is every such file, one at the root too.
+"""
 
 import re
 from collections.abc import Iterable
 
-SIGNS = re.compile(r"\*\*|\*|\?|.", re.DOTALL)
+SIGNS = re.compile(r"(?:^|(?<=/))\*\*/|\*\*|\*|\?|.", re.DOTALL)
 
 
 def matches_any(patterns: Iterable[str], name: str) -> bool:
@@ -23,6 +27,9 @@ def matches(pattern: str, name: str) -> bool:
 
 
 def _step(sign: str, name: str, ends: set[int]) -> set[int]:
+    if sign == "**/":
+        first = min(ends)
+        return ends | {at for at in range(first + 1, len(name) + 1) if name[at - 1] == "/"}
     if sign in {"*", "**"}:
         return _stretch(name, ends, stop="/" if sign == "*" else "")
     return {at + 1 for at in ends if at < len(name) and _same(sign, name[at])}

@@ -28,13 +28,17 @@ class ImageSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An image that was built and pushed; `digest` is what is deployed."""
+    """An image that was built and pushed; `digest` is what is deployed.
+
+    `built_revision` is the commit it was built from: an earlier one if nothing it is made of has changed since.
+    """
 
     service: str
     name: str
     revision: str
     digest: str
     size: int = 0
+    built_revision: str = ""
 
     @property
     def tag(self) -> str:

@@ -26,6 +26,10 @@ class State(StrEnum):
 ENDED = frozenset({State.PASSED, State.FAILED, State.ERROR, State.CANCELLED, State.SUPERSEDED, State.SKIPPED})
 
 
+# The one reason to skip a commit that says nothing of the commits below it.
+SKIP_REQUESTED = "skip_requested"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """The end of one stage: a state, a sentence for people, a stable code, the last lines of output."""
@@ -39,6 +43,11 @@ class Outcome:
 def passed(sentence: str = "") -> Outcome:
     """Return the outcome of a stage that did what it should."""
     return Outcome(state=State.PASSED, sentence=sentence, code="passed")
+
+
+def superseded(sentence: str) -> Outcome:
+    """Return the outcome of a stage that a newer run has made needless."""
+    return Outcome(state=State.SUPERSEDED, sentence=sentence, code="superseded")
 
 
 def skipped(sentence: str, code: str) -> Outcome:

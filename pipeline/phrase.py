@@ -11,6 +11,8 @@ SERVICE = re.compile(rf"{NAME.pattern}(?:/{NAME.pattern})?")
 REF = re.compile(r"(?!-)(?!.*\.\.)[^\s~^:?*\[\\]{1,255}")
 SET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 ID = re.compile(r"#?([rda])-?([0-9]{1,12})", re.IGNORECASE)
+# PostgreSQL's integers; it would refuse to look for a bigger one.
+BIGGEST_ID = 2**31 - 1
 PERCENT = re.compile(r"([0-9]{1,3})%?")
 TIME = re.compile(r"(?:[0-9]{1,6}[smhd])+")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -76,7 +78,7 @@ class Phrase:
         """Take an id such as r87, #d142 or d-142 and return it without decoration."""
         word = self.take(what)
         found = ID.fullmatch(word)
-        if found is None or found[1].lower() not in kinds:
+        if found is None or found[1].lower() not in kinds or int(found[2]) > BIGGEST_ID:
             raise Confused(f"`{word[:40]}` is not a {what}: that is a number such as {kinds[0]}87.")
         return f"{found[1].lower()}{int(found[2])}"
 

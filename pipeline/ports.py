@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
 from pipeline.containers import ContainerSpec, ContainerState, Limits
+from pipeline.credentials import Credentials
 from pipeline.images import ImageSpec
 from pipeline.routes import Routes
 
@@ -22,6 +23,14 @@ class Commit:
     email: str
     message: str
     committed_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tip:
+    """What a ref is on its host: the object itself, and the commit it means; of an annotated tag these are two."""
+
+    revision: str
+    commit: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,10 +58,31 @@ class ChatMessage:
 
 
 class Source(Protocol):
-    """A project's repository, mirrored."""
+    """A project's repository, mirrored.
 
-    def fetch(self, project: str, url: str, ref: str, revision: str) -> None:
+    Whatever asks the host raises SourceForbidden if that does not let us in with these credentials, or without any.
+    """
+
+    def fetch(self, project: str, url: str, ref: str, revision: str, *, credentials: Credentials | None = None) -> None:
         """Bring `ref` into the mirror. Raises StageFailed if the ref is gone or no longer holds the revision."""
+
+    def tip(self, project: str, url: str, ref: str, *, credentials: Credentials | None = None) -> str:
+        """Bring `ref` into the mirror and return the object it is at this moment. Raises StageFailed if it is gone."""
+
+    def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
+        """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""
+
+    def holds(self, project: str, ref: str, revision: str) -> bool:
+        """Tell whether a revision is on `ref` as it was last brought here."""
+
+    def descends(self, project: str, revision: str, ancestor: str) -> bool:
+        """Tell whether a mirrored commit comes after another, or is it; False if either is not in the mirror."""
+
+    def changed(self, project: str, before: str, after: str) -> Sequence[str] | None:
+        """Return the paths in which two mirrored commits differ, both names of a renamed file; None if unknown.
+
+        Unknown is also a difference of more than 10,000 paths, and one with something that is not a mirrored commit.
+        """
 
     def commit(self, project: str, revision: str) -> Commit:
         """Return what git says of a commit, or of the one a tag object names."""

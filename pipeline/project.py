@@ -1,8 +1,10 @@
 """A project: one repository that pushes to Slipway."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from pipeline.errors import Rejected
 
@@ -14,12 +16,22 @@ class Forge(StrEnum):
     """The kinds of git host a project may live on."""
 
     GITHUB = "github"
+    GITLAB = "gitlab"
+    GITEA = "gitea"
+    FORGEJO = "forgejo"
+    GOGS = "gogs"
+    BITBUCKET = "bitbucket"
+    BITBUCKET_SERVER = "bitbucket-server"
     GIT = "git"
+    GENERIC = "generic"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """One repository: where it is fetched from and how its webhooks are checked."""
+    """One repository: where it is fetched from, how its webhooks are checked, and what starts its runs.
+
+    `rules` are the `trigger` of its default branch's slipway.yml, as JSON; None before that was ever read.
+    """
 
     id: int
     name: str
@@ -27,6 +39,7 @@ class Project:
     forge: Forge
     secret: str
     default_branch: str = "main"
+    rules: Mapping[str, Any] | None = field(default=None, hash=False)
 
 
 def check_name(name: str, what: str = "project") -> str:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 HEADS = "refs/heads/"
@@ -31,6 +32,37 @@ class Push:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tag(Push):
+    """A tag was made, moved or deleted; `after` is the tag object of an annotated tag, or the commit itself."""
+
+
+class Action(StrEnum):
+    """What happened to a pull request; `updated` is a new head or a new base."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PullRequest:
+    """A request to merge `branch`, whose head is `after`, into `base`; from a `fork` the branch is not ours.
+
+    `after` may be empty only where it is closed or a fork's.
+    """
+
+    number: int
+    action: Action
+    branch: str
+    after: str
+    base: str
+    fork: bool
+    title: str = ""
+    author: str = ""
+    repository: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ping:
     """The forge asks whether anybody is there."""
 
@@ -46,7 +78,7 @@ class Ignored:
     repository: str = ""
 
 
-Event = Push | Ping | Ignored
+Event = Push | PullRequest | Ping | Ignored
 
 
 def is_sha(text: str) -> bool:

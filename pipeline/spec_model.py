@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from pipeline.changes import Paths
 from pipeline.health import HealthCheck
+from pipeline.spec_part import Part
+from pipeline.spec_trigger import PushTrigger, TagTrigger, Trigger
 from pipeline.spec_types import (
     Command,
     Count,
     Flag,
     Name,
     Network,
+    Order,
     Path,
+    PathPatterns,
     Pause,
     Port,
     Some,
@@ -27,17 +32,6 @@ from pipeline.spec_types import (
 )
 from pipeline.spec_words import Place
 from pipeline.stage import Kind
-
-
-class Part(BaseModel):
-    """A group of keys; one that is written with nothing in it is the same as its defaults."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra={"patternProperties": {"^x-": {}}})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing(cls, value: Any) -> Any:
-        return {} if is_null(value) else value
 
 
 class Build(Part):
@@ -59,19 +53,31 @@ class Health(Part):
 
 
 class Service(Part):
-    """One image, and how its containers are reached; without a port the image's own EXPOSE decides."""
+    """One image, and how its containers are reached; without a port the image's own EXPOSE decides.
+
+    With `paths` or `paths_ignore`, a commit that touches nothing the image is made of gets the image there is.
+    """
 
     build: Build = Build()
     port: Port | None = None
     health: Health = Health()
     drain: Pause = 10.0
     main: Flag = False
+    paths: PathPatterns | None = None
+    paths_ignore: PathPatterns | None = None
 
     @property
     def check(self) -> HealthCheck:
         """The probe that decides when a new container is healthy."""
         health = self.health
         return HealthCheck(path=health.path, timeout=health.timeout, within=health.within, rise=health.rise)
+
+    @property
+    def made_of(self) -> Paths | None:
+        """The paths that the image is made of; None if nobody has said, and any change may be one to it."""
+        if self.paths is None and self.paths_ignore is None:
+            return None
+        return Paths(only=self.paths, ignore=self.paths_ignore or ())
 
 
 class Test(Part):
@@ -121,9 +127,13 @@ class Stage(Part):
 
 
 class Environment(Part):
-    """A place services are deployed to; pushes go there from `branches`, by default only from the default branch."""
+    """A place services are deployed to; pushes go there from `branches`, by default only from the default branch.
+
+    `order` says whether a push must come after what serves there, by its history, or may replace whatever does.
+    """
 
     strategy: Strategy = "rolling"
+    order: Order = "ancestry"
     branches: Texts | None = None
 
 
@@ -134,6 +144,7 @@ class Spec(Part):
     name: Name
     description: Text = ""
     branch: Text
+    trigger: Trigger = Trigger()
     services: dict[str, Service]
     stages: dict[str, Stage]
     environments: dict[str, Environment]
@@ -170,6 +181,9 @@ class Spec(Part):
 
 PARTS: Mapping[Place, type[BaseModel]] = {
     (): Spec,
+    ("trigger",): Trigger,
+    ("trigger", "push"): PushTrigger,
+    ("trigger", "tag"): TagTrigger,
     ("services", "*"): Service,
     ("services", "*", "build"): Build,
     ("services", "*", "health"): Health,

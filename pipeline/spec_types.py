@@ -120,6 +120,19 @@ def _path(value: object) -> str:
     return "/".join(step for step in path.split("/") if step not in {"", "."}) or "."
 
 
+def _path_patterns(value: object) -> tuple[str, ...]:
+    """Return patterns of paths, refusing those that no path of a repository can ever match."""
+    patterns = texts(value)
+    if not patterns:
+        raise refuse("is an empty list; leave the key out if every path counts")
+    for pattern in patterns:
+        if pattern.endswith("/"):
+            raise refuse(f"takes patterns that cover whole paths: {show(pattern)}** instead of {show(pattern)}")
+        if pattern.startswith(("/", "./", "!")) or ".." in pattern.split("/"):
+            raise refuse(f"takes patterns of paths inside the repository, such as web/**, not {show(pattern)}")
+    return patterns
+
+
 def _url_path(value: object) -> str:
     path = text(value)
     if not re.fullmatch(r"/[!-~]{0,500}", path):
@@ -176,6 +189,18 @@ Count = Annotated[
 ]
 Network = Annotated[str, PlainValidator(_one_of("private", "none")), WithJsonSchema({"enum": ["private", "none"]})]
 Strategy = Annotated[str, PlainValidator(_one_of("rolling")), WithJsonSchema({"enum": ["rolling"]})]
+Supersede = Annotated[
+    str,
+    PlainValidator(_one_of("queued", "running", "never")),
+    WithJsonSchema({"enum": ["queued", "running", "never"]}),
+]
+Order = Annotated[str, PlainValidator(_one_of("ancestry", "any")), WithJsonSchema({"enum": ["ancestry", "any"]})]
+PathPatterns = Annotated[
+    tuple[str, ...],
+    PlainValidator(_path_patterns),
+    PlainSerializer(list),
+    WithJsonSchema(TEXTS_SCHEMA | {"minItems": 1}),
+]
 Variables = Annotated[
     dict[str, str],
     PlainValidator(_variables),

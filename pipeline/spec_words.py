@@ -51,6 +51,8 @@ class Flaw:
     @property
     def where(self) -> str:
         """The stage, service or environment it is about, or the group of them; empty for the file's own keys."""
+        if self.place[:1] == ("trigger",) and len(self.place) > 1:
+            return ".".join(show(step) for step in self.place[:-1][:2])
         if not self.place or self.place[0] not in GROUPS:
             return ""
         return ".".join(show(step) for step in self.place[:2])

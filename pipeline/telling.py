@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pipeline.deployment import Release
-from pipeline.names import short
+from pipeline.names import run_name, short
 
 
 def span(seconds: float) -> str:
@@ -43,6 +43,11 @@ def because(reason: str) -> str:
     """Return a reason as the end of a sentence: `: “why”`, or nothing."""
     words = subject(reason)
     return f": “{words}”" if words else ""
+
+
+def newer_run(revision: str, run_id: int) -> str:
+    """Return why a run is superseded: by which run, of which revision."""
+    return f"`{short(revision)}` is newer and is running as {run_name(run_id)}"
 
 
 def services(releases: Iterable[Release]) -> str:

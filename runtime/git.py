@@ -12,12 +12,20 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.errors import Unavailable
-from runtime.git_shield import environment, mortal, options
+from runtime.git_shield import Reach, bounded, environment, mortal, options
 
 LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 PATIENCE = 1.0
+NOTHING = Reach()
 ERROR_BYTES = 16 * 1024
 OUTPUT_BYTES = 4 * 1024**2
+HIDDEN = "***"
+
+
+class Flood(Unavailable):
+    """A git command said more than anybody can read."""
+
+    code = "git_flood"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,13 +40,12 @@ class Done:
 class Process:
     """A git command at work: its own process group, killed when its time is over or when nobody wants it any more."""
 
-    def __init__(self, arguments: Sequence[str], git_dir: Path, seconds: float, trusted: Path | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], git_dir: Path, seconds: float, reach: Reach = NOTHING) -> None:
         self._name = arguments[0]
         self._seconds = seconds
+        self._secrets = reach.credentials.secrets if reach.credentials else ()
         self._expired = False
-        self._popen = _start(
-            [*mortal(seconds), "git", *options(git_dir, local=trusted is not None), *arguments], trusted
-        )
+        self._popen = _start([*mortal(seconds), *bounded(reach), "git", *options(git_dir, reach), *arguments], reach)
         self._errors: deque[bytes] = deque(maxlen=ERROR_BYTES // 1024)
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
@@ -67,7 +74,10 @@ class Process:
 
     def error(self) -> str:
         """Return the last line the command complained with, safe to show."""
-        lines = b"".join(self._errors).decode("utf-8", "replace").splitlines()
+        text = b"".join(self._errors).decode("utf-8", "replace")
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)  # some hosts repeat what they were shown
+        lines = text.splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "")
         return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in last.strip())[:300]
 
@@ -114,27 +124,29 @@ def opened(arguments: Sequence[str], *, git_dir: Path, seconds: float) -> Iterat
         process.stop()
 
 
-def run(arguments: Sequence[str], *, git_dir: Path, seconds: float, trusted: Path | None = None) -> Done:
-    """Run a git command to its end. `trusted` is a git configuration file; with it directories may be fetched from."""
-    process = Process(arguments, git_dir, seconds, trusted)
+def run(
+    arguments: Sequence[str], *, git_dir: Path, seconds: float, reach: Reach = NOTHING, most: int = OUTPUT_BYTES
+) -> Done:
+    """Run a git command to its end and return what it said. Raises Flood if that is `most` bytes or more."""
+    process = Process(arguments, git_dir, seconds, reach)
     try:
         _close(process.input)
-        out = process.output.read(OUTPUT_BYTES)
-        if len(out) == OUTPUT_BYTES:
-            raise Unavailable(f"git {arguments[0]} said more than anybody can read", code="git_flood")
+        out = process.output.read(most)
+        if len(out) == most:
+            raise Flood(f"git {arguments[0]} said more than the {most:,} bytes that anybody can read")
         return Done(code=process.wait(), out=out, error=process.error())
     finally:
         process.stop()
 
 
-def _start(command: Sequence[str], trusted: Path | None) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], reach: Reach) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(trusted),
+            env=environment(reach),
             cwd="/",
             start_new_session=True,
         )

@@ -1,44 +1,93 @@
 """Projects' repositories: fetched into mirrors, read and packed without ever being checked out."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from pipeline.clone_url import check_url
+from pipeline.credentials import Credentials
 from pipeline.errors import Rejected, StageFailed, Unavailable
-from pipeline.ports import Commit
+from pipeline.ports import Commit, Tip
 from pipeline.project import check_name
 from pipeline.push import is_sha
+from runtime.addresses import Resolve, reach, resolve
 from runtime.files import locked
 from runtime.git import Process, opened
+from runtime.git_host import Host, check_ref
 from runtime.git_objects import DIRECTORY, Damaged, Objects, objects
-from runtime.mirror import Mirror, Wanted
+from runtime.mirror import Mirror
 
 __all__ = ["GitSource", "check_url"]
 
 T = TypeVar("T")
+GLANCE_SECONDS = 10.0
+LARGEST = 2 * 1024**3
 
 
 class GitSource:
-    """pipeline.ports.Source on one bare mirror per project, `{directory}/{project}.git`."""
+    """pipeline.ports.Source on one bare mirror per project, `{directory}/{project}.git`.
 
-    def __init__(self, directory: Path, *, local_paths: bool, seconds: float = 300.0) -> None:
+    `glance` is how many seconds a look at all refs may take, `largest` how many bytes one fetch may bring.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        local_paths: bool,
+        private_addresses: bool = False,
+        seconds: float = 300.0,
+        glance: float = GLANCE_SECONDS,
+        largest: int = LARGEST,
+        resolve: Resolve = resolve,
+    ) -> None:
         self._directory = directory
         self._local_paths = local_paths
+        self._reach = partial(reach, home=directory, private_addresses=private_addresses, resolve=resolve)
+        self._largest = largest
         self._seconds = seconds
+        self._glance = min(seconds, glance)
 
-    def fetch(self, project: str, url: str, ref: str, revision: str) -> None:
+    def fetch(self, project: str, url: str, ref: str, revision: str, *, credentials: Credentials | None = None) -> None:
         """Bring `ref` into the mirror. Raises StageFailed if the ref is gone or no longer holds the revision."""
-        try:
-            check_url(url, local_paths=self._local_paths)
-        except Rejected as error:
-            raise StageFailed(error.sentence, code=error.code, fix=error.fix) from error
-        mirror = self._mirror(project)
+        host, mirror = self._host(project, url, self._seconds, credentials), self._mirror(project)
+        wanted = _full(revision)
+        check_ref(ref)
         with self._lock(project):
-            mirror.update(Wanted(url=url, ref=ref, revision=_full(revision)))
+            mirror.update(host, ref)
+            mirror.insist(host, ref, wanted)
+
+    def tip(self, project: str, url: str, ref: str, *, credentials: Credentials | None = None) -> str:
+        """Bring `ref` into the mirror and return the object it is at this moment. Raises StageFailed if it is gone."""
+        host, mirror = self._host(project, url, self._seconds, credentials), self._mirror(project)
+        check_ref(ref)
+        with self._lock(project):
+            return mirror.update(host, ref)
+
+    def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
+        """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""
+        return self._host(project, url, self._glance, credentials).tips()
+
+    def default_branch(self, url: str) -> str | None:
+        """Ask the host which branch is its default; None if it does not say. Raises Unavailable."""
+        return self._host("", url, self._glance, None).default_branch()
+
+    def holds(self, project: str, ref: str, revision: str) -> bool:
+        """Tell whether a revision is on `ref` as it was last brought here."""
+        check_ref(ref)
+        return self._said(project, self._present(project).holds(ref, _full(revision)))
+
+    def descends(self, project: str, revision: str, ancestor: str) -> bool:
+        """Tell whether a mirrored commit comes after another, or is it; False if either is not in the mirror."""
+        return self._said(project, self._present(project).descends(_full(revision), _full(ancestor)))
+
+    def changed(self, project: str, before: str, after: str) -> Sequence[str] | None:
+        """Return the paths in which two mirrored commits differ; None if that cannot be known."""
+        return self._present(project).changed(_commit(before), _commit(after))
 
     def commit(self, project: str, revision: str) -> Commit:
         """Return what git says of a commit."""
@@ -92,10 +141,7 @@ class GitSource:
             return made
 
     def _look(self, project: str, question: Callable[[Objects], T]) -> T:
-        mirror = self._mirror(project)
-        if not mirror.path.exists():
-            raise Unavailable(f"{project} has no mirror yet; it is made by the next fetch", code="no_mirror")
-        with objects(mirror.path) as repository:
+        with objects(self._present(project).path) as repository:
             try:
                 return question(repository)
             except StageFailed:
@@ -103,7 +149,13 @@ class GitSource:
                     raise
             except (Damaged, ValueError):
                 self._examine(project)
-        raise Unavailable(f"the mirror of {project} cannot be read", code="mirror_damaged")
+        raise _unreadable(project)
+
+    def _said(self, project: str, answer: bool | None) -> bool:
+        if answer is None:
+            self._examine(project)
+            raise _unreadable(project)
+        return answer
 
     def _examine(self, project: str) -> bool:
         """Take a damaged mirror away, so that the next fetch makes it anew; tell whether it was."""
@@ -113,6 +165,20 @@ class GitSource:
                 return False
             mirror.drop()
             return True
+
+    def _host(self, project: str, url: str, seconds: float, credentials: Credentials | None) -> Host:
+        try:
+            allowed = self._reach(check_url(url, local_paths=self._local_paths))
+        except Rejected as error:
+            raise StageFailed(error.sentence, code=error.code, fix=error.fix) from error
+        allowed = replace(allowed, file_bytes=self._largest, credentials=credentials)
+        return Host(project=project, url=url, reach=allowed, seconds=seconds)
+
+    def _present(self, project: str) -> Mirror:
+        mirror = self._mirror(project)
+        if not mirror.path.exists():
+            raise Unavailable(f"{project} has no mirror yet; it is made by the next fetch", code="no_mirror")
+        return mirror
 
     def _mirror(self, project: str) -> Mirror:
         return Mirror(path=self._directory / f"{check_name(project)}.git", seconds=self._seconds)
@@ -148,6 +214,15 @@ def _directory(repository: Objects, revision: str, path: str) -> str:
     if entry.mode != DIRECTORY:
         raise StageFailed(f"{path} is not a directory in this commit", code="no_context")
     return entry.oid
+
+
+def _unreadable(project: str) -> Unavailable:
+    return Unavailable(f"the mirror of {project} cannot be read", code="mirror_damaged")
+
+
+def _commit(revision: str) -> str:
+    """Return what means a commit, and nothing but a commit, to git."""
+    return f"{_full(revision)}^{{commit}}"
 
 
 def _full(revision: str) -> str:

@@ -24,6 +24,7 @@ MADE = (
     "demo",
     "chat.jsonl",
     "web.key",
+    "secrets.key",
     "slipway.db",
     "slipway.db-wal",
     "slipway.db-shm",

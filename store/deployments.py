@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.deployment import Cause, DeploymentState, Release, replaced
 from pipeline.health import HealthCheck
+from store import reports
 from store.schema import DeploymentRow, EnvironmentRow, ProjectRow
 
 
@@ -74,6 +75,7 @@ def create(session: Session, asked: Asked, *, at: datetime) -> int:
     )
     session.add(row)
     session.flush()
+    reports.touch_deployment(session, row.id, at=at)
     return row.id
 
 
@@ -146,6 +148,7 @@ def step(session: Session, deployment_id: int, name: str, sentence: str, *, at: 
     row.state = DeploymentState.RUNNING
     kept = [one for one in row.steps if one["name"] != name]
     row.steps = [*kept, {"name": name, "detail": sentence, "at": at.isoformat()}]
+    reports.touch_deployment(session, deployment_id, at=at)
 
 
 def end(
@@ -155,6 +158,7 @@ def end(
     row = session.get_one(DeploymentRow, deployment_id)
     row.state, row.finished_at, row.code = state, at, code
     row.reason = reason or row.reason
+    reports.touch_deployment(session, deployment_id, at=at)
 
 
 def end_of_stage(

@@ -1,12 +1,23 @@
 """Images: the one image of each service's commit."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pipeline.images import Image
-from store.schema import ImageRow
+from store.schema import ImageRow, RunRow
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """How an image was made: the port it exposes, by which builder, and by which recipe."""
+
+    port: int | None
+    builder: str
+    recipe: str = ""
 
 
 def find(session: Session, project_id: int, service: str, revision: str) -> Image | None:
@@ -15,9 +26,17 @@ def find(session: Session, project_id: int, service: str, revision: str) -> Imag
     return _image(row) if row else None
 
 
-def record(
-    session: Session, project_id: int, image: Image, *, port: int | None, builder: str, run_id: int, at: datetime
-) -> Image:
+def built_by(
+    session: Session, project_id: int, service: str, *, recipe: str, refs: Iterable[str], limit: int = 10
+) -> tuple[tuple[Image, Made], ...]:
+    """Return the newest images of a service that were made by this recipe for runs of these refs, the newest first."""
+    mine = (ImageRow.project_id == project_id) & (ImageRow.service == service) & (ImageRow.recipe == recipe)
+    query = select(ImageRow).join(RunRow, RunRow.id == ImageRow.run_id).where(mine, RunRow.ref.in_(list(refs)))
+    rows = session.scalars(query.order_by(ImageRow.id.desc()).limit(limit))
+    return tuple((_image(row), Made(port=row.port, builder=row.builder, recipe=row.recipe)) for row in rows)
+
+
+def record(session: Session, project_id: int, image: Image, made: Made, *, run_id: int, at: datetime) -> Image:
     """Keep an image; if the commit has one already, that one stays and is returned."""
     known = _find(session, project_id, image.service, image.revision)
     if known is not None:
@@ -29,8 +48,10 @@ def record(
         name=image.name,
         digest=image.digest,
         size=image.size,
-        port=port,
-        builder=builder,
+        port=made.port,
+        builder=made.builder,
+        built_revision=image.built_revision or image.revision,
+        recipe=made.recipe,
         run_id=run_id,
         created_at=at,
     )
@@ -39,11 +60,12 @@ def record(
     return _image(row)
 
 
-def replace(session: Session, project_id: int, image: Image) -> None:
+def replace(session: Session, project_id: int, image: Image, made: Made) -> None:
     """Put a new digest in the place of one that the registry has lost."""
     row = _find(session, project_id, image.service, image.revision)
     if row is not None:
-        row.digest, row.size = image.digest, image.size
+        row.digest, row.size, row.built_revision = image.digest, image.size, image.built_revision or image.revision
+        row.port, row.builder, row.recipe = made.port, made.builder, made.recipe
 
 
 def tested(session: Session, project_id: int, revision: str) -> None:
@@ -73,4 +95,11 @@ def _find(session: Session, project_id: int, service: str, revision: str) -> Ima
 
 
 def _image(row: ImageRow) -> Image:
-    return Image(service=row.service, name=row.name, revision=row.revision, digest=row.digest, size=row.size)
+    return Image(
+        service=row.service,
+        name=row.name,
+        revision=row.revision,
+        digest=row.digest,
+        size=row.size,
+        built_revision=row.built_revision or row.revision,
+    )

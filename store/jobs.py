@@ -1,11 +1,12 @@
 """Jobs: the outbox that dispatch reads and the leases that workers hold, in one table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CursorResult, case, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Select, case, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,13 @@ from store.session import now
 
 LEASE_SECONDS = 15.0
 RESEND_SECONDS = 8.0
+STAGES = "stages"
+# More than workers can claim before the clock hears of it, and few enough that nobody waits long behind them.
+MOST_OUT = 16
+MOST_UPKEEP_OUT = 2
+# As the indexes say it: SQLite must see that they hold every row that is asked for.
+STILL_QUEUED = JobRow.state == literal_column("'queued'")
+WAS_SENT, NOT_SENT = JobRow.sent_at.is_not(None), JobRow.sent_at.is_(None)
 
 
 class JobKind(StrEnum):
@@ -26,8 +34,12 @@ class JobKind(StrEnum):
     SHOW = "show"
     COMMAND = "command"
     MESSAGE = "message"
+    SWEEP = "sweep"
+    REPORT = "report"
 
 
+# Looks at what is there; they come again and again, and what a person waits for goes before them.
+UPKEEP = (JobKind.MEND, JobKind.SHOW)
 QUEUES = {
     JobKind.STAGE: "stages",
     JobKind.DEPLOYMENT: "stages",
@@ -35,6 +47,8 @@ QUEUES = {
     JobKind.SHOW: "stages",
     JobKind.COMMAND: "chat",
     JobKind.MESSAGE: "chat",
+    JobKind.SWEEP: "forges",
+    JobKind.REPORT: "forges",
 }
 
 
@@ -62,12 +76,20 @@ def add(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: fl
     """Make sure the thing gets done: a new job, or the one there is, put back in the queue if it has ended."""
     same = (JobRow.kind == kind) & (JobRow.ref_id == ref_id)
     # Inserting is tried only where there is none: PostgreSQL's insert would wait for whoever is changing the row.
-    if session.scalar(select(JobRow.id).where(same)) is None and _insert(session, kind, ref_id, at=at, delay=delay):
+    if session.scalar(select(JobRow.id).where(same)) is None and _insert(session, kind, [ref_id], at=at, delay=delay):
         return
-    wanted = now() + delay
-    rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
-    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested}
-    session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
+    _again(session, same, delay=delay)
+
+
+def add_all(session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: datetime) -> None:
+    """Make sure that many things of one kind get done, as `add` does for one."""
+    same = (JobRow.kind == kind) & JobRow.ref_id.in_(ref_ids)
+    known = set(session.scalars(select(JobRow.ref_id).where(same)))
+    new = [ref_id for ref_id in ref_ids if ref_id not in known]
+    if new:
+        _insert(session, kind, new, at=at, delay=0.0)
+    if known:
+        _again(session, same, delay=0.0)
 
 
 def claim(session: Session, job_id: int, owner: str) -> Claim | None:
@@ -114,15 +136,36 @@ def put_back(session: Session, claim: Claim, *, delay: float, counts: bool = Tru
     _holding(session, claim, state="queued", lease_until=None, sent_at=None, not_before=now() + delay, attempt=attempt)
 
 
+def hasten(session: Session, kind: JobKind, *ref_ids: int, delay: float = 0.0) -> None:
+    """Let jobs of a kind that wait for longer wait `delay` seconds; all of them, or those of these things."""
+    mine = [JobRow.ref_id.in_(ref_ids)] if ref_ids else []
+    soon = now() + delay
+    waiting = (JobRow.kind == kind, JobRow.state == "queued", JobRow.not_before > soon, *mine)
+    session.execute(update(JobRow).where(*waiting).values(not_before=soon))
+
+
+def put_off(session: Session, kind: JobKind, ref_ids: Sequence[int], *, delay: float) -> None:
+    """Let jobs of a kind that wait for these things wait for at least `delay` seconds."""
+    later = now() + delay
+    waiting = (JobRow.kind == kind, JobRow.state == "queued", JobRow.not_before < later, JobRow.ref_id.in_(ref_ids))
+    session.execute(update(JobRow).where(*waiting).values(not_before=later, sent_at=None))
+
+
 def due(session: Session, limit: int = 200) -> list[Due]:
-    """Return the jobs to send now: never sent, or sent and unclaimed for so long that the queue must have lost them."""
-    lost = JobRow.sent_at < now() - RESEND_SECONDS
-    rows = session.execute(
-        select(JobRow.id, JobRow.queue, JobRow.fence)
-        .where(JobRow.state == "queued", JobRow.not_before <= now(), or_(JobRow.sent_at.is_(None), lost))
-        .order_by(JobRow.id)
-        .limit(limit)
-    )
+    """Return the jobs to send now: never sent, or sent and unclaimed for so long that the queue must have lost them.
+
+    Of stages only so many are out at a time, in the order of their turns: what is in Redis cannot be overtaken. Of
+    looks at environments only a few are, so that a stage never waits for more than those.
+    """
+    ready = (STILL_QUEUED, JobRow.not_before <= now())
+    lost = session.execute(_dues().where(*ready, WAS_SENT, JobRow.sent_at < now() - RESEND_SECONDS).limit(limit))
+    others = session.execute(_dues().where(*ready, NOT_SENT, JobRow.queue != STAGES).order_by(JobRow.id).limit(limit))
+    rows = [*lost, *others]
+    for which, most in ((JobRow.kind.not_in(UPKEEP), MOST_OUT), (JobRow.kind.in_(UPKEEP), MOST_UPKEEP_OUT)):
+        out = select(func.count()).select_from(JobRow).where(STILL_QUEUED, WAS_SENT, JobRow.queue == STAGES, which)
+        room = max(0, most - (session.scalar(out) or 0))
+        waiting = _dues().where(*ready, NOT_SENT, JobRow.queue == STAGES, which).order_by(JobRow.turn, JobRow.id)
+        rows += session.execute(waiting.limit(min(room, limit)))
     return [Due(id=row.id, queue=row.queue, fence=row.fence) for row in rows]
 
 
@@ -146,17 +189,29 @@ def seconds_until_due(session: Session) -> float | None:
     return session.scalar(select(clock - now()).where(waiting).order_by(clock).limit(1))
 
 
+def _dues() -> "Select[int, str, int]":
+    return select(JobRow.id, JobRow.queue, JobRow.fence)
+
+
 def _holding(session: Session, claim: Claim, **values: Any) -> None:
     mine = (JobRow.id == claim.id) & (JobRow.fence == claim.fence) & (JobRow.state == "running")
     if _count(session.execute(update(JobRow).where(mine).values(**values))) != 1:
         raise StaleFence
 
 
-def _insert(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: float) -> bool:
-    """Make a job; False if another process has made it since we looked."""
+def _again(session: Session, same: ColumnElement[bool], *, delay: float) -> None:
+    """Put jobs that have ended back in the queue; one that rests goes on resting."""
+    wanted = now() + delay
+    rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
+    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested}
+    session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
+
+
+def _insert(session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: datetime, delay: float) -> bool:
+    """Make jobs; False if another process has made them since we looked."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = {"kind": kind, "ref_id": ref_id, "queue": QUEUES[kind], "state": "queued", "created_at": at}
-    made = insert(JobRow).values(**values, not_before=now() + delay)
+    values = {"kind": kind, "queue": QUEUES[kind], "state": "queued", "created_at": at, "not_before": now() + delay}
+    made = insert(JobRow).values([{**values, "ref_id": ref_id} for ref_id in ref_ids])
     unless_known = made.on_conflict_do_nothing(index_elements=[JobRow.kind, JobRow.ref_id])
     return session.scalar(unless_known.returning(JobRow.id)) is not None
 

@@ -23,6 +23,10 @@ class Links:
         """Return a deployment's page."""
         return f"{self.web}/deployments/d{deployment_id}"
 
+    def hook(self, forge: str, project: str) -> str:
+        """Return where a project's forge posts to."""
+        return f"{self.web}/hooks/{forge}/{project}"
+
     def service(self, host: str) -> str:
         """Return the address at which a name of a service answers."""
         return f"http://{host}" if self.proxy_port == 80 else f"http://{host}:{self.proxy_port}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store import jobs
+from store import jobs, reports
 from store.schema import MessageRow
 
 
@@ -24,7 +24,10 @@ class LiveMessage:
 
 
 def touch(session: Session, kind: str, ref_id: int, *, channel: str, at: datetime) -> None:
-    """Say that what the message shows has changed, in the transaction that changed it; the first touch makes it."""
+    """Say that what the message shows has changed, in the transaction that changed it; the first touch makes it.
+
+    What shows in a message shows at the git host as well.
+    """
     mine = (MessageRow.kind == kind) & (MessageRow.ref_id == ref_id)
     row = session.scalar(select(MessageRow).where(mine).with_for_update())
     if row is None:
@@ -34,6 +37,8 @@ def touch(session: Session, kind: str, ref_id: int, *, channel: str, at: datetim
     else:
         row.version += 1
     jobs.add(session, jobs.JobKind.MESSAGE, row.id, at=at)
+    if kind == "run":
+        reports.touch(session, ref_id, at=at)
 
 
 def get(session: Session, message_id: int, *, lock: bool = False) -> LiveMessage | None:

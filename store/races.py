@@ -1,4 +1,4 @@
-"""Races: two processes that make the same row at the same moment, settled by trying once more."""
+"""Races: two processes that make the same row, or wait for each other's, settled by trying once more."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,19 +7,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from pipeline.errors import Unavailable
-from store.session import Database
+from store.session import Collided, Database
 
 Found = TypeVar("Found")
 
 
 def settled(database: Database, work: Callable[[Session], Found]) -> Found:
-    """Run one transaction and return what it returns; if another process made its row first, run it once more.
+    """Run one transaction and return what it returns; if another process was in its way, run it once more.
 
     The second time the other's row is there to be found. Raises Unavailable if there is a third process.
     """
     try:
         return _once(database, work)
-    except IntegrityError:
+    except (IntegrityError, Collided):
         pass
     try:
         return _once(database, work)

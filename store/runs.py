@@ -27,6 +27,7 @@ class StageWork:
     project_id: int
     ref: str
     revision: str
+    trigger: str
     stage: Stage
     spec: dict[str, Any]
     config: dict[str, Any] | None
@@ -110,6 +111,7 @@ def work(session: Session, stage_id: int) -> StageWork:
         project_id=run.project_id,
         ref=run.ref,
         revision=run.revision,
+        trigger=run.trigger,
         stage=_stage(stage),
         spec=stage.spec,
         config=run.config,
@@ -178,13 +180,6 @@ def config_of(session: Session, project_id: int, ref: str) -> dict[str, Any] | N
     return session.scalar(select(RunRow.config).where(mine).order_by(RunRow.id.desc()).limit(1))
 
 
-def newest(session: Session, run_id: int) -> bool:
-    """Tell whether no newer run of the same ref has been made."""
-    row = session.get_one(RunRow, run_id)
-    newer = (RunRow.project_id == row.project_id) & (RunRow.ref == row.ref) & (RunRow.id > run_id)
-    return session.scalar(select(RunRow.id).where(newer).limit(1)) is None
-
-
 def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None:
     now = {stage.id: stage for stage in run.stages}
     for stage in _stages(session, run.id):
@@ -193,8 +188,15 @@ def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None
     row.state = run.state
     if run.state.ended:
         row.finished_at = at
+        _unstopped(row)
     if run.state.ended and run.state is not State.PASSED:
         row.reason, row.code = row.reason or outcome.sentence, outcome.code
+
+
+def _unstopped(row: RunRow) -> None:
+    """Forget that a run was to give way to another, if it came to an end of its own before it could be stopped."""
+    if row.superseded_by is not None and row.state not in {State.SUPERSEDED, State.CANCELLED}:
+        row.superseded_by, row.cancel_requested, row.reason = None, False, ""
 
 
 def _stages(session: Session, run_id: int) -> list[StageRow]:

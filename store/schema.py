@@ -3,7 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, LargeBinary, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -35,14 +46,20 @@ class Table(DeclarativeBase):
         str: Text(),
         datetime: UtcTime(),
         dict[str, Any]: JSON(),
+        dict[str, Any] | None: JSON(none_as_null=True),
         list[Any]: JSON(),
         list[Any] | None: JSON(none_as_null=True),
         bytes: LargeBinary(),
     }
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Return what makes an index one of some rows only."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 class ProjectRow(Table):
-    """One repository."""
+    """One repository; `turn` is that of its newest run among those of all projects."""
 
     __tablename__ = "project"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -51,14 +68,44 @@ class ProjectRow(Table):
     forge: Mapped[str]
     secret: Mapped[str]
     default_branch: Mapped[str]
+    rules: Mapped[dict[str, Any] | None]
+    recovered: Mapped[int] = mapped_column(default=0)
+    turn: Mapped[int] = mapped_column(default=0)
+    swept_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
 
+class RefHeadRow(Table):
+    """What a ref was when we last heard of it, by webhook or by looking; `candidate` is news that may still be told."""
+
+    __tablename__ = "ref_head"
+    __table_args__ = (UniqueConstraint("project_id", "ref"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    ref: Mapped[str]
+    revision: Mapped[str]
+    candidate: Mapped[str] = mapped_column(default="")
+    seen_at: Mapped[datetime]
+
+
 class DeliveryRow(Table):
-    """One webhook as it was received, and what was decided about it."""
+    """One webhook as it was received, or a push that a sweep found, and what was decided about it.
+
+    `source` is hook, sweep or redelivery; `digest` is the SHA-256 of the body.
+    """
 
     __tablename__ = "delivery"
-    __table_args__ = (UniqueConstraint("project_id", "key"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "key"),
+        Index("ix_delivery_project", "project_id", "id"),
+        Index("ix_delivery_digest", "project_id", "digest"),
+        Index("ix_delivery_forge", "forge", "id"),
+        # Of what is seldom, so that taking in what is usual costs nothing.
+        Index("ix_delivery_refused", "id", **_where("verdict = 'refused'")),
+        Index("ix_delivery_code", "code", "id", **_where("code <> 'accepted'")),
+        Index("ix_delivery_other", "id", **_where("code <> 'accepted'")),
+        Index("ix_delivery_source", "source", "id", **_where("source <> 'hook'")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int | None] = mapped_column(ForeignKey("project.id"))
     forge: Mapped[str]
@@ -66,17 +113,36 @@ class DeliveryRow(Table):
     event: Mapped[str]
     headers: Mapped[dict[str, Any]]
     body: Mapped[bytes]
+    digest: Mapped[str]
+    source: Mapped[str] = mapped_column(default="hook")
     verdict: Mapped[str]
     code: Mapped[str]
     detail: Mapped[str]
-    received_at: Mapped[datetime] = mapped_column(index=True)
+    received_at: Mapped[datetime]
+
+
+class HookTallyRow(Table):
+    """How many webhooks were received of a kind."""
+
+    __tablename__ = "hook_tally"
+    forge: Mapped[str] = mapped_column(primary_key=True)
+    event: Mapped[str] = mapped_column(primary_key=True)
+    result: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 class RunRow(Table):
     """One push through the stages. `key` makes the same (ref, revision) from two doors one run."""
 
     __tablename__ = "run"
-    __table_args__ = (UniqueConstraint("project_id", "key"), Index("ix_run_project_state", "project_id", "state"))
+    __table_args__ = (
+        UniqueConstraint("project_id", "key"),
+        Index("ix_run_project", "project_id", "id"),
+        Index("ix_run_state", "state", "id"),
+        Index("ix_run_ref", "project_id", "ref", "id"),
+        Index("ix_run_standing", "project_id", "ref", "id", **_where("superseded_by IS NULL")),
+        Index("ix_run_open", "project_id", "ref", **_where("finished_at IS NULL")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
     delivery_id: Mapped[int | None] = mapped_column(ForeignKey("delivery.id"), index=True)
@@ -92,6 +158,7 @@ class RunRow(Table):
     code: Mapped[str]
     config: Mapped[dict[str, Any] | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
+    superseded_by: Mapped[int | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -103,7 +170,7 @@ class StageRow(Table):
     __tablename__ = "stage"
     __table_args__ = (UniqueConstraint("run_id", "name"),)
     id: Mapped[int] = mapped_column(primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
     position: Mapped[int]
     name: Mapped[str]
     kind: Mapped[str]
@@ -122,14 +189,21 @@ class JobRow(Table):
     """Work to be done: at once the outbox (unsent rows) and the lease (owner, fence, until).
 
     Redis only ever carries the id. `fence` grows with every claim; whoever writes with an older one is refused.
+    Lower turns go first: a project's pushed runs have one each, whatever is under way or a person asked for has none.
     """
 
     __tablename__ = "job"
-    __table_args__ = (UniqueConstraint("kind", "ref_id"), Index("ix_job_due", "state", "not_before"))
+    __table_args__ = (
+        UniqueConstraint("kind", "ref_id"),
+        Index("ix_job_due", "state", "not_before"),
+        Index("ix_job_turn", "queue", "turn", "id", **_where("state = 'queued' AND sent_at IS NULL")),
+        Index("ix_job_sent", "queue", **_where("state = 'queued' AND sent_at IS NOT NULL")),
+    )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]
     ref_id: Mapped[int]
     queue: Mapped[str]
+    turn: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
@@ -142,7 +216,11 @@ class JobRow(Table):
 
 
 class ImageRow(Table):
-    """The one image of a service's commit."""
+    """The one image of a service's commit.
+
+    `built_revision` is the commit it was built from, an earlier one where nothing the service is made of has changed
+    since; `recipe` is a digest of how it was built.
+    """
 
     __tablename__ = "image"
     __table_args__ = (UniqueConstraint("project_id", "service", "revision"),)
@@ -155,6 +233,8 @@ class ImageRow(Table):
     size: Mapped[int]
     port: Mapped[int | None]
     builder: Mapped[str]
+    built_revision: Mapped[str] = mapped_column(default="")
+    recipe: Mapped[str] = mapped_column(default="")
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
     tested: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
@@ -293,3 +373,52 @@ class LeaseRow(Table):
     owner: Mapped[str]
     fence: Mapped[int]
     until: Mapped[float]
+
+
+class ForgeAccountRow(Table):
+    """Who speaks to a project's git host. `sealed` is the token, or a GitHub App's key; `session` what the key bought.
+
+    `fault` says why the host took nothing the last time; `broken`: nothing is tried until it is set again, which
+    raises `version`. Before `rest_until`, in the database's seconds, the host is left alone.
+    """
+
+    __tablename__ = "forge_account"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"), unique=True)
+    api_url: Mapped[str]
+    repository: Mapped[str]
+    user: Mapped[str]
+    app_id: Mapped[int | None] = mapped_column(BigInteger())
+    installation_id: Mapped[int | None] = mapped_column(BigInteger())
+    sealed: Mapped[str]
+    session: Mapped[str] = mapped_column(default="")
+    session_until: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    broken: Mapped[bool] = mapped_column(default=False)
+    fault: Mapped[str] = mapped_column(default="")
+    code: Mapped[str] = mapped_column(default="")
+    rest_until: Mapped[float] = mapped_column(default=0.0)
+    told_at: Mapped[datetime | None]
+
+
+class ReportRow(Table):
+    """What a git host is told of one revision or one deployment, until `done` has caught up with `version`.
+
+    `subject` is the revision or the deployment's name. `told` is what the host has taken; `asking` what it was being
+    told when this was written, so that whoever comes after a crash knows it is open; `live`: it shows as serving.
+    """
+
+    __tablename__ = "report"
+    __table_args__ = (UniqueConstraint("project_id", "subject"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    subject: Mapped[str]
+    deployment_id: Mapped[int | None] = mapped_column(ForeignKey("deployment.id"), index=True)
+    version: Mapped[int] = mapped_column(default=1)
+    done: Mapped[int] = mapped_column(default=0)
+    told: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    asking: Mapped[str] = mapped_column(default="")
+    live: Mapped[bool] = mapped_column(default=False)
+    error: Mapped[str] = mapped_column(default="")
+    code: Mapped[str] = mapped_column(default="")
+    changed_at: Mapped[datetime]

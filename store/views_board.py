@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from pipeline.push import HEADS
 from store.links import Links
-from store.schema import DeliveryRow, ProjectRow, RunRow
+from store.schema import ProjectRow, RunRow
 from store.views import Page, RunFilter, View, runs, when
+from store.views_lists import last_delivery
 
 JUDGED = ("passed", "failed", "error")
 IN_FLIGHT = frozenset({"queued", "running", "waiting"})
@@ -27,12 +28,13 @@ def _card(session: Session, links: Links, project: ProjectRow) -> View:
     return {
         "name": project.name,
         "forge": project.forge,
+        "hook_url": links.hook(project.forge, project.name),
         "branch": project.default_branch,
         "head": _head(session, project),
         "runs": recent,
         "in_flight": [run for run in recent if run["state"] in IN_FLIGHT],
         "usual_seconds": _usual(session, project.id),
-        "delivery": None if recent else _last_delivery(session, project.id),
+        "delivery": None if recent else last_delivery(session, project.id),
         "moved_at": recent[0]["created_at"] if recent else when(project.created_at),
     }
 
@@ -77,10 +79,3 @@ def _usual(session: Session, project_id: int) -> float | None:
     )
     times = [(end - start).total_seconds() for start, end in rows if start and end]
     return median(times) if times else None
-
-
-def _last_delivery(session: Session, project_id: int) -> View | None:
-    row = session.scalar(
-        select(DeliveryRow).where(DeliveryRow.project_id == project_id).order_by(DeliveryRow.id.desc()).limit(1)
-    )
-    return {"code": row.code, "detail": row.detail, "received_at": when(row.received_at)} if row else None

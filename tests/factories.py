@@ -57,6 +57,7 @@ def delivery(session: Session, project: schema.ProjectRow | None = None, **value
         "verdict": "accepted",
         "code": "accepted",
         "detail": "shop 1a2b3c4 on main",
+        "digest": digest(str(values.get("key"))),
         "received_at": ago(60),
     }
     return _add(session, schema.DeliveryRow(**{**known, **values}))

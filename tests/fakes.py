@@ -157,6 +157,8 @@ def context(database: Database, home: Path) -> Context:
         probe=lambda _address, _port, _path, _timeout: None,
         transcripts=Transcripts(),
         chat=Chat(),
+        forges=nothing,
+        seal=nothing,
         home=home.name,
         registry_address="registry:5000",
         domains=("slipway.test", "slipway.localhost"),

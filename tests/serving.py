@@ -9,13 +9,15 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
 from werkzeug.serving import make_server
 
-from app import create_app
+from app import create_app, real_ports
 from config.settings import ROOT, Settings
 from tests import factories
 
@@ -25,10 +27,12 @@ def settings(home: Path, **web: Any) -> Settings:
     return Settings(home=home, web={"port": 8070, **web})
 
 
-def app(home: Path, **web: Any) -> Flask:
-    """Return the application of a home with an empty database."""
+def app(home: Path, *, at: datetime | None = None, **web: Any) -> Flask:
+    """Return the application of a home with an empty database; for it, it is always `at`."""
     factories.database(home).engine.dispose()
-    return create_app(settings(home, **web))
+    known = settings(home, **web)
+    ports = real_ports(known)
+    return create_app(known, ports=replace(ports, now=lambda: at) if at else ports)
 
 
 @contextmanager
@@ -45,16 +49,21 @@ def served(application: Flask) -> Iterator[str]:
         server.server_close()
 
 
-@contextmanager
-def gunicorn(home: Path, *, threads: int) -> Iterator[str]:
-    """Serve a home as the system does, on a free port, and give its address."""
+def free_port() -> int:
+    """Return a port nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    ours = {"SLIPWAY_HOME": str(home), "SLIPWAY_WEB__PORT": str(port), "SLIPWAY_WEB__THREADS": str(threads)}
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def gunicorn(home: Path, *, connections: int = 1000, port: int = 0, **set_: str) -> Iterator[str]:
+    """Serve a home as the system does, on a free port unless one is given, with more settings; give its address."""
+    port = port or free_port()
+    ours = {"SLIPWAY_HOME": str(home), "SLIPWAY_WEB__PORT": str(port), "SLIPWAY_WEB__CONNECTIONS": str(connections)}
     argv = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "config" / "gunicorn.py"), "app:create_app()"]
     with (home / "gunicorn.log").open("wb") as log:
-        process = subprocess.Popen(argv, cwd=ROOT, env=os.environ | ours, stdout=log, stderr=log)
+        process = subprocess.Popen(argv, cwd=ROOT, env=os.environ | ours | set_, stdout=log, stderr=log)
     try:
         _wait(f"http://127.0.0.1:{port}/healthz", process, home)
         yield f"http://127.0.0.1:{port}"

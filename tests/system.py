@@ -135,12 +135,17 @@ class System:
 
     def repository(self, name: str, files: dict[str, str] | None = None) -> "Repository":
         """Make a project with a bare repository, a hook and a clone to push from."""
+        repository = self.bare_repository(name, files)
+        self.command("project", "add", name, "--url", str(repository.bare), "--forge", "git")
+        self.command("hook", "install", str(repository.bare), "--project", name)
+        return repository
+
+    def bare_repository(self, name: str, files: dict[str, str] | None = None) -> "Repository":
+        """Make a bare repository that nobody knows of, and a clone to push from."""
         bare, clone = self.work / f"{name}.git", self.work / name
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", bare], check=True)
         subprocess.run(["git", "init", "-q", "-b", "main", clone], check=True)
         subprocess.run(["git", "remote", "add", "origin", bare], cwd=clone, check=True)
-        self.command("project", "add", name, "--url", str(bare), "--forge", "git")
-        self.command("hook", "install", str(bare), "--project", name)
         repository = Repository(system=self, name=name, clone=clone, bare=bare)
         repository.write(files if files is not None else service_files("one"))
         return repository

@@ -1,4 +1,4 @@
-"""The worker processes: `python -m workers stages|chat|clock`, one kind a process."""
+"""The worker processes: `python -m workers stages|chat|forges|clock`, one kind a process."""
 
 import os
 import socket
@@ -25,7 +25,15 @@ def _clock(settings: Settings) -> None:
     from workers.clock import Clock
 
     bell = Wake(settings.run / "clock.sock").listen()
-    Clock(database=Database(settings.database_url), queues=Queues(settings.redis_url), bell=bell).run()
+    database, queues = Database(settings.database_url), Queues(settings.redis_url)
+    Clock(
+        database=database,
+        queues=queues,
+        bell=bell,
+        sweep_seconds=settings.source.sweep,
+        keep_days=settings.hooks.keep_days,
+        keep_refused_days=settings.hooks.keep_refused_days,
+    ).run()
 
 
 def _worker(queue: str, settings: Settings) -> None:

@@ -9,22 +9,26 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 
 from pipeline.errors import Unavailable
+from pipeline.looking import SHORTEST_PAUSE, spread
 from runtime.jobs import Queues
-from store import environments, jobs, leases
+from store import deliveries, environments, heads, jobs, leases
 from store.session import Database
 
 LEASE = "clock"
 LEASE_SECONDS = 5.0
 REAP_SECONDS = 1.0
 MEND_SECONDS = 10.0
+# Looks at projects' repositories that are due when the clock starts are spread over so many seconds.
+STAGGER_SECONDS = 20.0
 SHORTEST_NAP = 0.01
+CROWDED_NAP = 0.1
 
 log = structlog.get_logger()
 
@@ -38,16 +42,20 @@ class Bell(Protocol):
 
 @dataclass(kw_only=True, slots=True)
 class Clock:
-    """One clock; a second one waits until the first one's lease runs out."""
+    """One clock; a second one waits until the first one's lease runs out. `sweep_seconds` of 0 are never."""
 
     database: Database
     queues: Queues
     bell: Bell
+    sweep_seconds: float = 0.0
+    keep_days: float = 30
+    keep_refused_days: float = 7
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     monotonic: Callable[[], float] = time.monotonic
     _stopped: bool = False
     _reaped: float = -1e9
     _mended: float = -1e9
+    _started: bool = False
 
     def run(self) -> None:
         """Tick until told to stop."""
@@ -81,9 +89,11 @@ class Clock:
             if not leases.take(session, LEASE, self.owner, LEASE_SECONDS):
                 return False
             reaped = jobs.reap(session)
+            self._ask_for_sweeps(session)
             if now - self._mended >= MEND_SECONDS:
                 self._mended = now
                 self._ask_for_mending(session)
+                self._forget_deliveries(session)
         self._reaped = now
         if reaped:
             log.warning("jobs_reaped", count=reaped)
@@ -95,6 +105,24 @@ class Clock:
         for environment in environments.everyone(session):
             jobs.add(session, jobs.JobKind.MEND, environment.id, at=at)
 
+    def _forget_deliveries(self, session: Session) -> None:
+        at = datetime.now(UTC)
+        before, refused_before = at - timedelta(days=self.keep_days), at - timedelta(days=self.keep_refused_days)
+        deliveries.prune(session, before=before, refused_before=refused_before)
+
+    def _ask_for_sweeps(self, session: Session) -> None:
+        """Have each project's repository looked at when it has rested long enough, and when this clock starts."""
+        if not self.sweep_seconds:
+            return
+        at, stagger = datetime.now(UTC), min(STAGGER_SECONDS, self.sweep_seconds / 5)
+        for one in heads.rested(session, SHORTEST_PAUSE * self.sweep_seconds if self._started else 0.0):
+            delay = 0.0 if self._started else stagger * spread(f"{one.project_id}")
+            if not self._started or one.due(self.sweep_seconds):
+                jobs.add(session, jobs.JobKind.SWEEP, one.project_id, at=at, delay=delay)
+        if not self._started:
+            jobs.hasten(session, jobs.JobKind.SWEEP, delay=stagger)  # a host that was away may be back
+        self._started = True
+
     def _dispatch(self) -> float:
         with self.database.read() as session:
             due = jobs.due(session)
@@ -103,7 +131,9 @@ class Clock:
             self.queues.send((job.queue, job.id, job.fence) for job in due)
             with self.database.begin() as session:
                 jobs.sent(session, due)
-        return min(REAP_SECONDS, max(SHORTEST_NAP, soon if soon is not None else REAP_SECONDS))
+        # What is due and was not sent waits for a worker, whose claim will ring.
+        shortest = SHORTEST_NAP if due else CROWDED_NAP
+        return min(REAP_SECONDS, max(shortest, soon if soon is not None else REAP_SECONDS))
 
     def _stop(self, _signal: int, _frame: object) -> None:
         self._stopped = True

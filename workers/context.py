@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pipeline.containers import Limits
+from pipeline.forge_ports import Forges
 from pipeline.ports import Chat, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from store.sealing import Seal
 from store.session import Database
 
 
@@ -23,6 +25,8 @@ class Context:
     probe: Probe
     transcripts: Transcripts
     chat: Chat
+    forges: Forges
+    seal: Seal
     home: str
     registry_address: str
     domains: tuple[str, ...]
@@ -33,5 +37,6 @@ class Context:
     build_limits: Limits
     test_limits: Limits
     memory: int
+    sweep_seconds: float = 180.0
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopping: threading.Event = field(default_factory=threading.Event)

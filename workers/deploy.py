@@ -1,5 +1,7 @@
 """Deployments that runs and people ask for: whether they may happen, and what is recorded when they have."""
 
+from functools import partial
+
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
@@ -12,6 +14,7 @@ from store import deployments, environments, images, jobs, messages
 from store.deployments import Asked, Deployment
 from store.environments import Environment
 from workers.context import Context
+from workers.order import check_order
 from workers.rollout import carry_out, place_of
 from workers.stage import Done, Scene
 
@@ -21,14 +24,15 @@ def stage(scene: Scene) -> Done:
     ctx = scene.ctx
     with ctx.database.begin() as session:
         environment = environments.ensure(session, scene.project.id, scene.work.spec["to"], at=ctx.now())
-        why_not = _why_not(session, scene, environment)
+        why_not = _pinned(environment)
         if why_not:
             return Done(outcome=skipped(*why_not), record=lambda session: _leave(ctx, session, scene, *why_not))
         deployment_id = deployments.create(session, _asked(session, scene, environment), at=ctx.now())
     try:
-        deployment = carry_out(ctx, scene.claim, deployment_id, scene.transcript.write)
+        deployment = carry_out(ctx, scene.claim, deployment_id, scene.transcript.write, partial(check_order, scene))
     except Overtaken as newer:
         why = (newer.sentence, newer.code)
+        scene.transcript.write(newer.sentence)
         return Done(outcome=skipped(*why), record=lambda session: _leave(ctx, session, scene, *why))
     urls = " ".join(addresses(ctx, deployment))
 
@@ -91,18 +95,13 @@ def addresses(ctx: Context, deployment: Deployment) -> tuple[str, ...]:
     )
 
 
-def _why_not(session: Session, scene: Scene, environment: Environment) -> tuple[str, str] | None:
-    """Return why a push may not deploy here, as a sentence and a code; None if it may."""
-    if environment.pinned:
-        why = f": {environment.pin_reason}" if environment.pin_reason else ""
-        sentence = (
-            f"{environment.name} is pinned by {environment.pinned_by}{why}; `resume {environment.name}` lets it go"
-        )
-        return sentence, "pinned"
-    live = deployments.live(session, environment.id)
-    if live and (live.run_id or 0) > scene.work.run_id:
-        return f"{run_name(live.run_id or 0)} is newer and serves in {environment.name} already", "superseded"
-    return None
+def _pinned(environment: Environment) -> tuple[str, str] | None:
+    """Return why no push may deploy here, as a sentence and a code; None if it may."""
+    if not environment.pinned:
+        return None
+    why = f": {environment.pin_reason}" if environment.pin_reason else ""
+    sentence = f"{environment.name} is pinned by {environment.pinned_by}{why}; `resume {environment.name}` lets it go"
+    return sentence, "pinned"
 
 
 def _asked(session: Session, scene: Scene, environment: Environment) -> Asked:

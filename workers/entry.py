@@ -12,6 +12,7 @@ from config.logs import configure
 from config.settings import Settings
 from notify.recorder import Recorder
 from notify.slack import Slack
+from notify.status import HttpForges
 from pipeline.containers import Limits
 from pipeline.ports import Chat
 from runtime.dnsmasq import Dnsmasq
@@ -24,6 +25,7 @@ from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
 from store import deployments, environments, jobs, runs
 from store.recorded import Recorded
+from store.sealing import seal_of
 from store.session import Database
 from workers.context import Context
 from workers.handlers import HANDLERS
@@ -60,7 +62,7 @@ def context() -> Context:
     database = Database(settings.database_url, on_commit=Wake(settings.run / "clock.sock").send)
     return Context(
         database=database,
-        source=GitSource(settings.home / "git", local_paths=settings.local_paths),
+        source=_source(settings),
         engine=DockerEngine(settings.docker.host, settings.home_id, settings.docker.networks, settings.build.builder),
         registry=HttpRegistry(settings.registry_address),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
@@ -68,6 +70,9 @@ def context() -> Context:
         probe=http_probe,
         transcripts=FileTranscripts(settings.home / "transcripts", limit=settings.limits.transcript),
         chat=_chat(settings, database),
+        forges=HttpForges(timeout=settings.forges.timeout, private_addresses=settings.source.private_addresses),
+        seal=seal_of(settings.home, settings.secret_key),
+        sweep_seconds=settings.source.sweep,
         home=settings.home_id,
         registry_address=settings.registry_address,
         domains=settings.domains,
@@ -78,6 +83,15 @@ def context() -> Context:
         build_limits=Limits(seconds=settings.build.timeout, silence=settings.build.silence),
         test_limits=Limits(seconds=settings.limits.test_timeout, silence=settings.limits.test_silence),
         memory=settings.limits.memory,
+    )
+
+
+def _source(settings: Settings) -> GitSource:
+    return GitSource(
+        settings.home / "git",
+        local_paths=settings.local_paths,
+        private_addresses=settings.source.private_addresses,
+        largest=settings.source.limit,
     )
 
 

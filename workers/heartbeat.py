@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import select
 
 from pipeline.errors import StaleFence, Unavailable
-from store import jobs
-from store.schema import JobRow, RunRow, StageRow
+from store import jobs, stops
+from store.schema import JobRow
 from workers.context import Context
 
 RENEW_SECONDS = 5.0
@@ -58,9 +58,8 @@ class Heartbeat:
     def _look(self) -> None:
         if self._claim.kind is not jobs.JobKind.STAGE or self._ctx.stopping.is_set():
             return
-        asked = select(RunRow.cancel_requested).join(StageRow).where(StageRow.id == self._claim.ref_id)
         with self._ctx.database.read() as session:
-            if session.scalar(asked):
+            if stops.asked(session, self._claim.ref_id):
                 self._ctx.stopping.set()
 
     def _renewed(self) -> bool:

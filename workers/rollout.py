@@ -22,6 +22,11 @@ TAIL = 20
 GRACE = 5
 
 Say = Callable[[str], None]
+Allow = Callable[[Deployment, Deployment | None], None]
+
+
+def _anything(_deployment: Deployment, _live: Deployment | None) -> None:
+    """Let a deployment replace whatever serves: a person wants it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +47,14 @@ class Cast:
     instance: Instance
 
 
-def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say) -> Deployment:
-    """Bring a deployment to where it serves; twice is the same as once. Raises StageFailed, Busy, Unavailable."""
-    deployment, place, casts = _prepare(ctx, claim, deployment_id)
+def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say, allow: Allow = _anything) -> Deployment:
+    """Bring a deployment to where it serves; twice is the same as once. Raises StageFailed, Busy, Unavailable.
+
+    `allow` is shown the deployment and what serves, when its turn has come, and raises Overtaken if it may not go on.
+    """
+    deployment, live = _take_turn(ctx, claim, deployment_id)
+    allow(deployment, live)
+    place, casts = _prepare(ctx, claim, deployment)
     try:
         for cast in casts:
             say(f"starting {cast.release.service} {short(cast.release.revision)} as i{cast.instance.id}")
@@ -54,7 +64,7 @@ def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say) -> 
     except StageFailed as failure:
         _abandon(ctx, claim, deployment, failure, say)
         raise
-    _switch(ctx, claim, deployment, place)
+    _switch(ctx, claim, deployment, place, live)
     show(ctx)
     _tag(ctx, place, deployment)
     say(f"{deployment_name(deployment.id)}: requests go to the new containers")
@@ -115,20 +125,26 @@ def place_of(ctx: Context, deployment: Deployment) -> Place:
     )
 
 
-def _prepare(ctx: Context, claim: jobs.Claim, deployment_id: int) -> tuple[Deployment, Place, list[Cast]]:
+def _take_turn(ctx: Context, claim: jobs.Claim, deployment_id: int) -> tuple[Deployment, Deployment | None]:
+    """Hold the environment and return the deployment, brought up to what serves there, and what that is."""
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
         deployment = deployments.get(session, deployment_id)
         environments.hold(session, deployment.environment_id, claim)
         _check_turn(session, deployment)
-        deployment = deployments.rebase(session, deployment)
-        deployments.step(session, deployment_id, "start", "starting the new containers", at=ctx.now())
+        return deployments.rebase(session, deployment), deployments.live(session, deployment.environment_id)
+
+
+def _prepare(ctx: Context, claim: jobs.Claim, deployment: Deployment) -> tuple[Place, list[Cast]]:
+    with ctx.database.begin() as session:
+        jobs.renew(session, claim)
+        deployments.step(session, deployment.id, "start", "starting the new containers", at=ctx.now())
         casts = []
         for release in deployment.releases:
             route_id = instances.ensure_route(session, deployment.environment_id, release.service)
-            instance = instances.ensure(session, deployment_id, route_id, release, at=ctx.now())
+            instance = instances.ensure(session, deployment.id, route_id, release, at=ctx.now())
             casts.append(Cast(release=release, instance=instance))
-    return deployment, place_of(ctx, deployment), casts
+    return place_of(ctx, deployment), casts
 
 
 def _check_turn(session: Session, deployment: Deployment) -> None:
@@ -189,11 +205,14 @@ def _check_running(ctx: Context, cast: Cast) -> None:
         )
 
 
-def _switch(ctx: Context, claim: jobs.Claim, deployment: Deployment, place: Place) -> None:
+def _switch(ctx: Context, claim: jobs.Claim, deployment: Deployment, place: Place, allowed: Deployment | None) -> None:
+    """Make the new containers serve in place of what was looked at when this was allowed, and of nothing else."""
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
         environments.hold(session, deployment.environment_id, claim)
         live = deployments.live(session, deployment.environment_id)
+        if live and live.id not in {deployment.id, allowed.id if allowed else None}:
+            raise Busy(f"{deployment_name(live.id)} has begun to serve meanwhile; looking again")
         drains = {release.service: release.drain for release in (live.releases if live else ())}
         instances.switch(session, deployment.id, drains)
         instances.lead(

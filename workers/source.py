@@ -3,19 +3,26 @@
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
+from pipeline.errors import Busy
 from pipeline.names import short
-from pipeline.outcome import passed
+from pipeline.outcome import SKIP_REQUESTED, passed
 from pipeline.plan import plan_stages
 from pipeline.push import HEADS
 from pipeline.spec_model import Environment
-from store import projects, runs
+from store import projects, runs, stops
+from store.built import overtaken_in_rules
+from store.refs import BY_PUSH
+from workers.pinning import pin
 from workers.stage import Done, Scene
+from workers.wanted import needless
 
 
 def fetch(scene: Scene) -> Done:
     """Fetch what was pushed and turn its configuration into stages."""
     ctx, work, project = scene.ctx, scene.work, scene.project
-    ctx.source.fetch(project.name, project.url, work.ref, work.revision)
+    aside = pin(scene)
+    if aside is not None:
+        return aside
     commit = ctx.source.commit(project.name, work.revision)
     revision = commit.revision
     scene.transcript.write(f"{short(revision)} by {commit.author}: {commit.message.splitlines()[0]}")
@@ -23,17 +30,23 @@ def fetch(scene: Scene) -> Done:
     spec = spec_file.load(files, project=project.name, default_branch=project.default_branch)
     with ctx.database.read() as session:
         spec = _ruled(session, scene, spec)
-    planned = plan_stages(spec, branch=work.branch, tag=work.tag)
-    scene.transcript.write(f"stages: {', '.join(stage.name for stage in planned)}")
+    nothing = needless(scene, spec, commit)
+    planned = () if nothing else plan_stages(spec, branch=work.branch, tag=work.tag)
+    scene.transcript.write(nothing.sentence if nothing else f"stages: {', '.join(stage.name for stage in planned)}")
 
     def record(session: Session) -> None:
+        if nothing and nothing.code == SKIP_REQUESTED and stops.stands_in(session, work.run_id):
+            raise Busy("an older run has given way to this one meanwhile; looking again")
         words = {"message": commit.message, "author": f"{commit.author} <{commit.email}>"}
         runs.describe(session, work.run_id, revision=revision, config=spec_file.to_json(spec), **words)
         runs.plan(session, work.run_id, planned)
         if work.branch == project.default_branch:
             projects.set_default_branch(session, project.id, spec.branch)
+            # An older commit that a person has run again says nothing of pushes to come.
+            if work.trigger in BY_PUSH and not overtaken_in_rules(session, work.run_id):
+                projects.set_rules(session, project.id, spec.trigger.rules)
 
-    return Done(outcome=passed(f"{len(planned)} stages"), record=record)
+    return Done(outcome=nothing or passed(f"{len(planned)} stages"), record=record)
 
 
 def _ruled(session: Session, scene: Scene, spec: spec_file.Spec) -> spec_file.Spec:

@@ -11,7 +11,7 @@ from pipeline.outcome import Outcome, State
 from pipeline.ports import Transcript
 from pipeline.project import Project
 from pipeline.stage import Kind
-from store import jobs, messages, projects, runs
+from store import jobs, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from workers.context import Context
 
@@ -82,10 +82,11 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
         if work.stage.state.ended or work.run_state.ended:
             jobs.finish(session, claim)
             return None
-        if work.cancel_requested:
+        stop = stops.asked(session, claim.ref_id)
+        if stop:
             jobs.finish(session, claim)
-            _end_deployment(ctx, session, work, DeploymentState.SUPERSEDED, _cancelled())
-            _record(ctx, session, work, _cancelled())
+            _end_deployment(ctx, session, work, DeploymentState.SUPERSEDED, stop)
+            _record(ctx, session, work, stop)
             return None
         runs.begin(session, claim.ref_id, at=ctx.now())
         messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
@@ -100,11 +101,16 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
         state = State.CANCELLED if failure.code == "ref_gone" else State.FAILED
         return Done(outcome=Outcome(state=state, sentence=failure.sentence, code=failure.code, tail=failure.tail))
     except Cancelled:
-        return Done(outcome=_cancelled())
+        with scene.ctx.database.read() as session:
+            stop = stops.asked(session, scene.work.stage.id)
+        return Done(outcome=stop or Outcome(state=State.CANCELLED, sentence="by a person", code="cancelled"))
 
 
 def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> None:
     with ctx.database.begin() as session:
+        if work.stage.kind is Kind.SOURCE:
+            # It may change the project; whoever takes in a push locks that before runs as well.
+            projects.current(session, {work.project_id})
         jobs.finish(session, claim)
         runs.lock(session, work.stage.id)
         done.record(session)
@@ -120,7 +126,3 @@ def _end_deployment(
 def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:
     runs.end(session, work.stage.id, outcome, at=ctx.now())
     messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
-
-
-def _cancelled() -> Outcome:
-    return Outcome(state=State.CANCELLED, sentence="cancelled by a person", code="cancelled")

@@ -13,19 +13,19 @@ def make_logs(reading: Reading) -> Blueprint:
     """Return the blueprint of a stage's log and its stream."""
     logs = Blueprint("logs", __name__, url_prefix="/api/v1")
 
-    @logs.get("/runs/<name>/stages/<stage>/log")
-    def text(name: str, stage: str) -> Response:
+    @logs.get("/runs/<run>/stages/<stage>/log")
+    def text(run: str, stage: str) -> Response:
         """Return what was written from the byte `from` on, as it was written."""
-        transcript = reading.transcript(name, stage)
+        transcript = reading.transcript(run, stage)
         start = _offset(request.args.get("from"))
         response = Response(transcript.chunks(start), mimetype="text/plain")
         response.headers["X-Slipway-Size"] = str(reading.transcripts.size(transcript.run, stage))
         return response
 
-    @logs.get("/runs/<name>/stages/<stage>/log/stream")
-    def stream(name: str, stage: str) -> Response:
+    @logs.get("/runs/<run>/stages/<stage>/log/stream")
+    def stream(run: str, stage: str) -> Response:
         """Follow what is being written, from `Last-Event-ID` or `from` on."""
-        transcript = reading.transcript(name, stage)
+        transcript = reading.transcript(run, stage)
         start = _offset(request.headers.get("Last-Event-ID") or request.args.get("from"))
         html = request.args.get("as") == "html"
 

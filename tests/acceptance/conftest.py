@@ -16,6 +16,7 @@ def slipway() -> Iterator[System]:
     need("docker", "redis-server", "haproxy", "dnsmasq", "docker-registry", "git")
     with tempfile.TemporaryDirectory(prefix="slipway-acceptance-") as folder:
         system = System(home=Path(folder) / "home", work=Path(folder) / "work")
+        system.settings["SLIPWAY_SOURCE__SWEEP"] = "20"
         system.up()
         try:
             yield system

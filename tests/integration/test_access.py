@@ -24,7 +24,7 @@ def local(tmp_path: Path) -> FlaskClient:
 @pytest.fixture
 def public(tmp_path: Path) -> FlaskClient:
     """Ask a server that has a public name and a token."""
-    return serving.app(tmp_path, **PUBLIC).test_client()
+    return serving.app(tmp_path, at=None, **PUBLIC).test_client()
 
 
 def ask(
@@ -62,7 +62,7 @@ def test_a_name_that_is_not_ours_gets_nothing(local: FlaskClient, host: str, pat
     assert answer.headers["Content-Type"] == "application/problem+json" and answer.json["code"] == "unknown_host"
 
 
-def test_what_came_from_elsewhere_through_a_proxy_is_not_this_machine(tmp_path: Path) -> None:
+def test_W18_what_came_from_elsewhere_through_a_proxy_is_not_this_machine(tmp_path: Path) -> None:
     client = serving.app(tmp_path, token=TOKEN).test_client()
     assert ask(client).status_code == 200
     assert ask(client, X_Forwarded_For="127.0.0.1").status_code == 200

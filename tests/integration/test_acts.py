@@ -70,3 +70,11 @@ def test_a_run_of_a_ref_is_of_that_ref(client: FlaskClient, database: Database) 
 def test_a_run_without_a_ref_is_of_the_default_branch(client: FlaskClient, database: Database) -> None:
     assert post(client, "/projects/shop/runs", {}).status_code == 202
     assert made_last(database) == (3, MAIN, make.revision("shared"))
+
+
+def test_a_body_that_says_a_thing_twice_is_refused(client: FlaskClient, database: Database) -> None:
+    body = '{"ref": "feature", "reason": "flaky", "ref": "main"}'
+    answer = client.post("/api/v1/projects/shop/runs", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json and answer.json["code"]) == (400, "bad_body")
+    assert answer.json and answer.json["detail"] == "`ref` is there twice"
+    assert made_last(database)[0] == 2

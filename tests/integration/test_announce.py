@@ -69,6 +69,8 @@ def context(database: Database, talk: Chat) -> Context:
         probe=none,
         transcripts=none,
         chat=talk,
+        forges=none,
+        seal=none,
         home="test",
         registry_address="localhost:5100",
         domains=("slipway.test", "slipway.localhost"),

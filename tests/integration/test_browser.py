@@ -15,6 +15,10 @@ from tests import serving
 from tests.browser import Page, browser
 from tests.parts import need
 
+PATHS = (
+    "/", "/runs/r1", "/environments", "/deployments", "/settings", "/settings/deliveries", "/settings/deliveries/1",
+    "/settings/chat", "/docs",
+)  # fmt: skip
 LINES = "[...document.querySelectorAll('.log p')].map(p => p.id + ' ' + p.textContent)"
 
 
@@ -86,18 +90,24 @@ def test_updates_can_be_paused(page: Page, url: str, database: Database) -> None
     page.wait("document.querySelector('#live').textContent.includes('something else')")
 
 
-@pytest.mark.parametrize("path", ["/", "/runs/r1", "/environments", "/deployments", "/settings/chat"])
-def test_no_page_is_wider_than_a_narrow_screen(page: Page, url: str, database: Database, path: str) -> None:
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_page_is_wider_than_the_screen(page: Page, url: str, database: Database, width: int) -> None:
     with database.begin() as session:
-        place = make.environment(session, _project(session))
-        make.deployment(session, place, {"web": "a" * 40, "a-service-with-a-long-name": "b" * 40})
-        make.image(session, session.get_one(RunRow, 1))
-    page.call("Emulation.setDeviceMetricsOverride", width=320, height=700, deviceScaleFactor=1, mobile=True)
+        _name_at_length(session)
+    page.call("Emulation.setDeviceMetricsOverride", width=width, height=700, deviceScaleFactor=1, mobile=width < 400)
     try:
-        page.open(f"{url}{path}")
-        assert page.run("document.documentElement.scrollWidth") <= 320
+        for path in (*PATHS, "/runs/r2", "/runs/r3", "/deployments/d1", "/settings/deliveries/2"):
+            page.open(f"{url}{path}")
+            assert page.run("document.documentElement.scrollWidth") <= width, path
+            assert page.run(BROKEN) == [], path
     finally:
         page.call("Emulation.clearDeviceMetricsOverride")
+
+
+# Codes and times that go over two lines: every other text may be broken in mid-word.
+BROKEN = """
+[...document.querySelectorAll('.word, .rows time')].filter(e => e.getClientRects().length > 1).map(e => e.outerHTML)
+"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -116,7 +126,7 @@ def test_every_text_can_be_read_against_its_ground(
     )
     make.transcript(tmp_path, 1, "unit", colours)
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-    for path in ("/", "/runs/r1", "/environments", "/deployments", "/settings/deliveries", "/settings/chat"):
+    for path in PATHS:
         page.open(f"{url}{path}")
         assert page.run(CONTRAST) == [], path
 
@@ -153,6 +163,20 @@ CONTRAST = """
   return [...faults];
 })()
 """
+
+
+def _name_at_length(session: Session) -> None:
+    """Give everything that may be long the longest name there can be."""
+    long, ref = "a-very-long-word-that-nobody-broke-" * 4, f"refs/heads/{'x' * 300}"
+    shop, other = _project(session), make.project(session, "a" * 40, default_branch="b" * 250)
+    make.delivery(session, shop, detail=long, headers={"x-long": long}, body=long.encode(), source="sweep")
+    make.delivery(session, other, event="e" * 100, verdict="refused", code="bad_signature", detail=f"on {ref}: no")
+    make.run(session, other, {"build": "passed", "unit": "failed"}, ref=ref, state="failed", reason="z" * 300, began=9)
+    make.run(session, other, {"build": "running"}, ref=ref, state="running", message="m" * 500, author="u" * 200)
+    make.run(session, other, {"unit": "failed"}, ref=f"refs/heads/{'b' * 250}", state="failed", began=8)
+    place = make.environment(session, other)
+    make.deployment(session, place, {"web": "a" * 40, "a-service-with-a-long-name": "b" * 40})
+    make.image(session, session.get_one(RunRow, 1))
 
 
 def _project(session: Session) -> ProjectRow:

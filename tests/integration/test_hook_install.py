@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import pytest
 from sqlalchemy import func, select
 
-from commands.projects import forge_of
+from commands.hosts import forge_of
 from pipeline.outcome import Outcome, State
 from pipeline.stage import Kind, PlannedStage
 from store import runs
@@ -181,6 +181,13 @@ def test_a_name_that_cannot_be_a_dns_label_is_refused(home: Home, name: str) -> 
         ("https://github.com/acme/shop.git", "github"),
         ("git@github.com:acme/shop.git", "github"),
         ("ssh://git@GitHub.com/acme/shop.git", "github"),
+        ("https://gitlab.com/acme/web/shop.git", "gitlab"),
+        ("git@gitlab.acme.test:web/shop.git", "gitlab"),
+        ("https://codeberg.org/acme/shop.git", "forgejo"),
+        ("https://gitea.com/acme/shop.git", "gitea"),
+        ("https://gogs.acme.test/acme/shop.git", "gogs"),
+        ("git@bitbucket.org:acme/shop.git", "bitbucket"),
+        ("ssh://git@bitbucket.acme.test:7999/web/shop.git", "bitbucket-server"),
         ("https://git.example.test/acme/shop.git", "git"),
         ("https://github.com.evil.test/acme/shop.git", "git"),
         ("/srv/github.com/shop.git", "git"),

@@ -13,13 +13,13 @@ from urllib.parse import quote_plus
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from commands.hook_post import sign
 from pipeline.project import Forge, Project
-from store import projects
+from store import deliveries, projects
 from store.deliveries import MOST_REFUSED, REFUSED_BODY
 from store.schema import DeliveryRow, JobRow, MessageRow, RunRow, Table
 from store.session import Database
@@ -207,7 +207,7 @@ def test_a_forged_delivery_does_not_keep_the_real_one_of_its_id_out(client: Flas
 
 def test_W6_a_project_of_another_forge_is_unknown_at_githubs_door(client: FlaskClient) -> None:
     assert send(client, payload(), to="/hooks/github/bare").status_code == 401
-    answer = send(client, payload(), to="/hooks/gitlab/shop")
+    answer = send(client, payload(), to="/hooks/pagure/shop")
     assert (answer.status_code, answer.json["code"]) == (404, "unknown_forge")  # type: ignore[index]
 
 
@@ -287,16 +287,22 @@ def test_W19_the_commits_author_changes_nothing_but_a_word(client: FlaskClient, 
         assert session.get_one(RunRow, 1).author == "ana"
 
 
-def test_two_processes_with_one_delivery_settle_by_trying_again(client: FlaskClient, database: Database) -> None:
-    beaten = []
+def test_two_processes_with_one_delivery_settle_by_trying_again(
+    client: FlaskClient, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beaten: list[bool] = []
+    find = deliveries.find
 
-    @event.listens_for(Session, "before_flush", once=True)
-    def another_is_faster(session: Session, *_: object) -> None:
-        beaten.append(True)
-        columns = "project_id, forge, key, event, headers, body, verdict, code, detail, received_at"
-        values = "1, 'github', 'd-1', 'push', '{}', '', 'accepted', '', '', '2026-11-21 10:00:00'"
-        session.connection().execute(text(f"INSERT INTO delivery ({columns}) VALUES ({values})"))  # noqa: S608
+    def another_is_faster(session: Session, keys: Any, *, since: Any) -> Any:
+        found = find(session, keys, since=since)
+        if not beaten:
+            beaten.append(True)
+            columns = "project_id, forge, key, event, headers, body, digest, source, verdict, code, detail, received_at"
+            values = "1, 'github', 'd-1', 'push', '{}', '', '', 'hook', 'accepted', '', '', '2026-11-21 10:00:00'"
+            session.execute(text(f"INSERT INTO delivery ({columns}) VALUES ({values})"))  # noqa: S608
+        return found
 
+    monkeypatch.setattr(deliveries, "find", another_is_faster)
     answer = send(client, payload())
     assert beaten
     assert answer.status_code == 202

@@ -19,7 +19,7 @@ from tests import factories as make
 from tests import serving
 
 LOG = "/api/v1/runs/r1/stages/unit/log"
-THREADS = 8
+CONNECTIONS = 64
 IDLE = 40
 
 
@@ -143,12 +143,12 @@ def test_a_quiet_stream_beats_and_a_long_one_is_closed(tmp_path: Path) -> None:
 
 def test_idle_followers_leave_room_for_everybody_else(tmp_path: Path, database: Database) -> None:
     make.transcript(tmp_path, 1, "unit", "one\n", ended=False)
-    with serving.gunicorn(tmp_path, threads=THREADS) as url, ExitStack() as open_streams:
+    with serving.gunicorn(tmp_path, connections=CONNECTIONS) as url, ExitStack() as open_streams:
         answers = []
         for _ in range(IDLE):
             answers.append(open_streams.enter_context(asked(url, f"{LOG}/stream")))
         statuses = [answer.status for answer in answers]
-        assert statuses.count(200) == THREADS // 2
+        assert statuses.count(200) == CONNECTIONS // 4
         refused = answers[statuses.index(503)]
         assert refused.headers["Retry-After"]
         times = []

@@ -13,13 +13,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from config.settings import ROOT
+from store.schema import ForgeAccountRow
 from store.session import Database
 from tests import factories as make
 from tests import serving
 from tests.parts import need
 from tests.unit.test_ansi import PAYLOADS
 
-PAGES = ("/", "/runs/r1", "/environments", "/deployments", "/deployments/d1", "/settings/deliveries", "/settings/chat")
+PAGES = (
+    "/", "/runs/r1", "/environments", "/deployments", "/deployments/d1", "/settings", "/settings/deliveries",
+    "/settings/deliveries/1", "/settings/chat", "/docs",
+)  # fmt: skip
 CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--virtual-time-budget=1500",
@@ -36,7 +40,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def client(tmp_path: Path, database: Database) -> FlaskClient:
-    return serving.app(tmp_path).test_client()
+    return serving.app(tmp_path, at=make.NOW).test_client()
 
 
 def get(client: FlaskClient, path: str, status: int = 200) -> str:
@@ -230,5 +234,57 @@ def test_pages_are_small_and_ask_nobody_else(client: FlaskClient, database: Data
     for path in PAGES:
         assert len(get(client, path)) < 150_000, path
     css = (ROOT / "dashboard/static/slipway.css").read_text()
-    assert len(css.encode()) <= 14 * 1024 and "url(" not in css and "@import" not in css
+    assert len(css.encode()) <= 16 * 1024 and "url(" not in css and "@import" not in css
     assert "http" not in (ROOT / "dashboard/static/live.js").read_text()
+
+
+def test_a_run_says_first_what_came_in_its_place_or_was_left_out(client: FlaskClient, database: Database) -> None:
+    held = "held: 1a2b3c4 is not after 9f8e7d6, which is live"
+    with database.begin() as session:
+        shop = make.project(session)
+        kept = make.delivery(session, shop)
+        make.run(session, shop, began=9, state="superseded", reason="9f8e7d6 is newer", superseded_by=2)
+        stages = [{"name": "unit", "state": "passed"}, {"name": "staging", "state": "skipped", "reason": held}]
+        make.run(session, shop, stages, began=8, delivery_id=kept.id)
+        make.run(session, shop, began=7, state="skipped", reason="only docs/** changed", code="ignored_path")
+    superseded, passed, skipped = (get(client, f"/runs/r{number}") for number in (1, 2, 3))
+    assert 'Superseded by <a href="/runs/r2">r2</a>' in superseded and "9f8e7d6 is newer" in superseded
+    assert passed.index(f"<b>staging</b> was not done: {held}") < passed.index("Stages</h2>")
+    assert f'<a href="/settings/deliveries/{kept.id}">pushed</a>' in passed
+    assert skipped.index("only docs/** changed") < skipped.index("Stages</h2>")
+
+
+def test_a_push_that_only_looking_found_says_so(client: FlaskClient, database: Database) -> None:
+    with database.begin() as session:
+        shop = make.project(session)
+        make.run(session, shop, began=9)
+    assert "found by looking" not in get(client, "/")
+    with database.begin() as session:
+        kept = make.delivery(session, shop, source="sweep", headers={}, body=b"")
+        make.run(session, shop, began=8, trigger="sweep", delivery_id=kept.id)
+    board = get(client, "/")
+    assert "never came: found by looking" in board and "/hooks/github/shop" in board
+    assert "found by looking" in get(client, "/runs/r2")
+
+
+def test_a_project_whose_answers_fail_shows_no_tick(client: FlaskClient, database: Database) -> None:
+    held = {"api_url": "https://git.example/api", "repository": "acme/shop", "user": "", "sealed": "x"}
+    with database.begin() as session:
+        for name, state in (
+            ("well", {"told_at": make.ago(60)}),
+            ("waiting", {"told_at": make.ago(60), "fault": "git.example answers 502"}),
+            ("failed", {"broken": True, "fault": "git.example does not take the token"}),
+        ):
+            project = make.project(session, name)
+            session.add(ForgeAccountRow(project_id=project.id, **held, **state))
+    page = get(client, "/settings")
+    shown = {name: _answers(page, name) for name in ("well", "waiting", "failed")}
+    assert "passed" in shown["well"] and "1 min ago" in shown["well"]
+    assert "git.example answers 502. Answers wait, and are tried again." in shown["waiting"]
+    assert "git.example does not take the token" in shown["failed"]
+    assert all("passed" not in shown[name] and f"#s-{name}" in shown[name] for name in ("waiting", "failed"))
+
+
+def _answers(page: str, project: str) -> str:
+    """Return the last cell of a project's row."""
+    return page.partition(f'<tr id="p-{project}">')[2].partition("</tr>")[0].rpartition("<td ")[2]

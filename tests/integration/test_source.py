@@ -15,7 +15,10 @@ from typing import BinaryIO
 import pytest
 
 from pipeline.errors import StageFailed, Unavailable
+from pipeline.ports import Tip
+from runtime import git_host
 from runtime.git import opened, run
+from runtime.git_shield import Reach
 from runtime.source import GitSource
 from tests.parts import need
 from tests.repositories import Repository
@@ -67,7 +70,7 @@ def remote(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def source(tmp_path: Path) -> GitSource:
-    return GitSource(tmp_path / "home", local_paths=True)
+    return GitSource(tmp_path / "home", local_paths=True, private_addresses=True)
 
 
 def mirror(tmp_path: Path, project: str = "shop") -> Path:
@@ -197,6 +200,11 @@ def test_a_repository_of_sha256_names_works(tmp_path: Path, source: GitSource) -
     assert len(revision) == 64
     source.fetch("shop", remote.url, MAIN, revision)
     assert source.read("shop", revision, "api/deep/er") == b"x"
+    later = remote.commit(FILES | {"new": b"1"}, parent=revision)
+    assert source.tips("shop", remote.url) == {MAIN: Tip(revision=later, commit=later)}
+    assert source.tip("shop", remote.url, MAIN) == later
+    assert source.descends("shop", later, revision)
+    assert source.changed("shop", revision, later) == ["new"]
 
 
 def test_what_git_says_of_a_commit_survives_odd_bytes(remote: Repository, source: GitSource) -> None:
@@ -247,7 +255,7 @@ def test_f32_a_force_push_after_the_fetch_is_told_as_gone(remote: Repository, so
         source.fetch("shop", remote.url, MAIN, lost)
 
 
-def test_g16_a_commit_of_another_branch_is_not_taken_for_this_one(remote: Repository, source: GitSource) -> None:
+def test_G16_a_commit_of_another_branch_is_not_taken_for_this_one(remote: Repository, source: GitSource) -> None:
     good = remote.commit(FILES)
     imposter = remote.commit(FILES | {"evil": b"1"}, ref="refs/heads/evil", parent=good)
     source.fetch("shop", remote.url, "refs/heads/evil", imposter)
@@ -255,7 +263,7 @@ def test_g16_a_commit_of_another_branch_is_not_taken_for_this_one(remote: Reposi
         source.fetch("shop", remote.url, MAIN, imposter)
 
 
-def test_g15_only_a_whole_object_name_reaches_git(remote: Repository, source: GitSource) -> None:
+def test_G15_only_a_whole_object_name_reaches_git(remote: Repository, source: GitSource) -> None:
     good = remote.commit(FILES)
     evil = remote.commit(FILES | {"evil": b"1"}, ref=f"refs/heads/{good[:10]}", parent=good)
     remote.git("update-ref", f"refs/heads/{good}", evil)
@@ -271,7 +279,7 @@ def test_g15_only_a_whole_object_name_reaches_git(remote: Repository, source: Gi
 
 
 @pytest.mark.parametrize("branch", HOSTILE)
-def test_g6_any_branch_name_git_allows_is_only_a_name(
+def test_G6_any_branch_name_git_allows_is_only_a_name(
     remote: Repository, source: GitSource, tmp_path: Path, branch: str
 ) -> None:
     revision = remote.commit(FILES, ref=f"refs/heads/{branch}")
@@ -297,10 +305,10 @@ def test_g6_any_branch_name_git_allows_is_only_a_name(
         ),
         *("refs/heads/a^", "refs/heads/a~1", "refs/heads/a\\b", "refs/heads/a@{1}", "refs/heads/", "refs/heads/.a"),
         *("refs/heads/a/", "refs/heads/a.lock", "refs/heads/a.lock/b", "refs/heads/a.", "refs/heads/a//b", ""),
-        *("refs/heads/" + "x" * 1001, "refs/pull/1/head", "HEAD", "main", "--upload-pack=touch x", "+refs/heads/a"),
+        *("refs/heads/" + "x" * 502, "refs/pull/1/head", "HEAD", "main", "--upload-pack=touch x", "+refs/heads/a"),
     ],
 )
-def test_g2_g22_what_git_does_not_allow_as_a_name_never_reaches_it(
+def test_G2_G22_what_git_does_not_allow_as_a_name_never_reaches_it(
     remote: Repository, source: GitSource, ref: str
 ) -> None:
     revision = remote.commit(FILES)
@@ -308,7 +316,7 @@ def test_g2_g22_what_git_does_not_allow_as_a_name_never_reaches_it(
         source.fetch("shop", remote.url, ref, revision)
 
 
-def test_g22_names_that_clash_on_a_disk_do_not_clash_here(remote: Repository, source: GitSource) -> None:
+def test_G22_names_that_clash_on_a_disk_do_not_clash_here(remote: Repository, source: GitSource) -> None:
     held = {}
     for number, branch in enumerate(["a", "A", "b/c", "B/C", "main", "MAIN"]):
         held[branch] = remote.commit({"n": str(number).encode()}, ref=f"refs/heads/{branch}")
@@ -333,16 +341,16 @@ def test_g22_names_that_clash_on_a_disk_do_not_clash_here(remote: Repository, so
         "https://u:p@h/x",
     ],
 )
-def test_g1_g2_an_address_that_got_past_the_door_is_refused_again(source: GitSource, tmp_path: Path, url: str) -> None:
+def test_G1_G2_an_address_that_got_past_the_door_is_refused_again(source: GitSource, tmp_path: Path, url: str) -> None:
     with failure("bad_url"):
         source.fetch("shop", url, MAIN, "1" * 40)
     assert not mirror(tmp_path).exists()
 
 
-def test_g8_a_directory_is_closed_to_every_fetch_that_was_not_told_of_it(remote: Repository, tmp_path: Path) -> None:
+def test_G8_a_directory_is_closed_to_every_fetch_that_was_not_told_of_it(remote: Repository, tmp_path: Path) -> None:
     remote.commit(FILES)
     own = Repository.make(tmp_path / "own.git").path
-    refused = GitSource(tmp_path / "home", local_paths=False)
+    refused = GitSource(tmp_path / "home", local_paths=False, private_addresses=True)
     with failure("bad_url"):
         refused.fetch("shop", remote.url, MAIN, "1" * 40)
     for url in (
@@ -357,7 +365,12 @@ def test_g8_a_directory_is_closed_to_every_fetch_that_was_not_told_of_it(remote:
         assert "not allowed" in done.error
     trusted = tmp_path / "trust"
     trusted.touch()
-    done = run(["fetch", "--end-of-options", "ext::sh -c touch% pwned", MAIN], git_dir=own, seconds=10, trusted=trusted)
+    done = run(
+        ["fetch", "--end-of-options", "ext::sh -c touch% pwned", MAIN],
+        git_dir=own,
+        seconds=10,
+        reach=Reach(protocol="file", trusted=trusted),
+    )
     assert "not allowed" in done.error
 
 
@@ -371,7 +384,7 @@ def test_a_repository_of_another_user_can_be_fetched_from(remote: Repository, so
     assert source.commit("shop", revision).revision == revision
 
 
-def test_g9_a_repository_inside_the_tree_is_only_files(remote: Repository, source: GitSource, tmp_path: Path) -> None:
+def test_G9_a_repository_inside_the_tree_is_only_files(remote: Repository, source: GitSource, tmp_path: Path) -> None:
     config = f"[core]\n\tbare = true\n\tfsmonitor = touch {tmp_path}/pwned\n\thooksPath = hooks\n".encode()
     files = {
         "inner/HEAD": b"ref: refs/heads/main\n",
@@ -387,13 +400,70 @@ def test_g9_a_repository_inside_the_tree_is_only_files(remote: Repository, sourc
     assert not (tmp_path / "pwned").exists()
 
 
-def test_g7_a_submodule_is_not_followed(remote: Repository, source: GitSource) -> None:
+def test_G7_a_submodule_is_not_followed(remote: Repository, source: GitSource) -> None:
     modules = b'[submodule "x"]\n\tpath = x\n\turl = ../other.git\n'
     revision = remote.commit({".gitmodules": modules, "x": b"1" * 40}, kinds={"x": "module"})
     source.fetch("shop", remote.url, MAIN, revision)
     assert source.read("shop", revision, "x") is None
     with source.archive("shop", revision, ".") as stream:
         assert names(stream) == {".gitmodules": modules}
+
+
+HOOK = "#!/bin/sh\ntouch {0}/pwned\n"
+# Each is the tree of a repository that made `git clone --recursive` run its hook, in versions of git of its time.
+KNOWN = {
+    "CVE-2018-11235": (
+        {
+            ".gitmodules": b'[submodule "../../evil"]\n\tpath = x\n\turl = {1}\n',
+            "evil/hooks/post-checkout": HOOK.encode(),
+        },
+        {"x": "module", "evil/hooks/post-checkout": "program"},
+    ),
+    "CVE-2024-32002": (
+        {
+            ".gitmodules": b'[submodule "x/y"]\n\tpath = A/modules/x\n\turl = {1}\n',
+            "a": b".git",
+            "y/hooks/post-checkout": HOOK.encode(),
+        },
+        {"a": "link", "A/modules/x": "module", "y/hooks/post-checkout": "program"},
+    ),
+    "CVE-2025-48384": (
+        {
+            ".gitmodules": b'[submodule "sub"]\n\tpath = "sub\r"\n\turl = {1}\n',
+            "sub\r": b".git/modules/sub/hooks",
+            "post-checkout": HOOK.encode(),
+        },
+        {"sub\r": "link", "sub": "module", "post-checkout": "program"},
+    ),
+}
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_G7_the_known_repositories_make_no_file(
+    remote: Repository, source: GitSource, tmp_path: Path, known: str
+) -> None:
+    files, kinds = KNOWN[known]
+    inner = remote.commit({"hooks/post-checkout": HOOK.format(tmp_path).encode()}, ref="refs/heads/inner")
+    tree = {
+        path: content.replace(b"{0}", str(tmp_path).encode()).replace(b"{1}", remote.url.encode())
+        for path, content in files.items()
+    }
+    tree |= {path: inner.encode() for path, kind in kinds.items() if kind == "module"}
+    revision = remote.commit(tree, kinds=kinds)
+    refused = False
+    try:
+        source.fetch("shop", remote.url, MAIN, revision)
+    except Unavailable as fault:
+        assert fault.code == "source_unavailable"
+        refused = True
+    if not refused:
+        source.files("shop", revision, ["post-checkout", "Dockerfile"])
+        with source.archive("shop", revision, ".") as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            assert all(not one.name.startswith((".git/", "/", "..")) for one in tar)
+    assert refused == (known == "CVE-2018-11235")
+    assert not (tmp_path / "pwned").exists()
+    assert not list((tmp_path / "home").rglob("modules"))
+    assert not list((tmp_path / "home").rglob("post-checkout"))
 
 
 @pytest.mark.parametrize("name", ["..", ".git", "."])
@@ -409,7 +479,7 @@ def test_a_tree_that_leads_out_of_itself_is_never_let_in(remote: Repository, sou
 
 
 @pytest.mark.parametrize("path", ["link", "dir/link", "linked/file", "gone"])
-def test_g12_a_link_is_never_followed(remote: Repository, source: GitSource, path: str) -> None:
+def test_G12_a_link_is_never_followed(remote: Repository, source: GitSource, path: str) -> None:
     files = {"link": b"/etc/passwd", "dir/link": b"../link", "linked": b"dir", "dir/file": b"x", "gone": b"nowhere"}
     kinds = dict.fromkeys(["link", "dir/link", "linked", "gone"], "link")
     revision = remote.commit(files, kinds=kinds)
@@ -420,7 +490,7 @@ def test_g12_a_link_is_never_followed(remote: Repository, source: GitSource, pat
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "../x", "a/../../x", "a\0b"])
-def test_g13_a_path_stays_inside_the_repository(source: GitSource, path: str) -> None:
+def test_G13_a_path_stays_inside_the_repository(source: GitSource, path: str) -> None:
     with failure("bad_path"):
         source.read("shop", "1" * 40, path)
     with failure("bad_path"), source.archive("shop", "1" * 40, path):
@@ -436,7 +506,7 @@ def test_a_file_with_an_odd_name_is_found(remote: Repository, source: GitSource)
     assert list(found.values()) == [b"1", b"2", b"3", b"4", b"5"]
 
 
-def test_g14_a_huge_file_is_not_read(remote: Repository, source: GitSource) -> None:
+def test_G14_a_huge_file_is_not_read(remote: Repository, source: GitSource) -> None:
     revision = remote.commit({"big": b"x" * (1024**2 + 1), "full": b"x" * 1024**2})
     source.fetch("shop", remote.url, MAIN, revision)
     assert len(source.read("shop", revision, "full") or b"") == 1024**2
@@ -444,17 +514,70 @@ def test_g14_a_huge_file_is_not_read(remote: Repository, source: GitSource) -> N
         source.read("shop", revision, "big")
 
 
-def test_g21_control_characters_of_the_other_side_are_made_visible(tmp_path: Path) -> None:
+def test_G14_a_repository_without_end_is_cut_off_and_leaves_nothing(remote: Repository, tmp_path: Path) -> None:
+    small = remote.commit(FILES)
+    source = GitSource(tmp_path / "home", local_paths=True, largest=1024**2)
+    source.fetch("shop", remote.url, MAIN, small)
+    remote.commit({"big": os.urandom(3 * 1024**2)}, parent=small)
+    many = {f"d/{number}": os.urandom(20_000) for number in range(150)}
+    remote.commit(many, ref="refs/heads/many", parent=small)
+    for project in ("shop", "fresh"):
+        for ref in (MAIN, "refs/heads/many"):
+            with failure("too_large"):
+                source.tip(project, remote.url, ref)
+    assert sorted(path.name for path in (tmp_path / "home").iterdir() if path.is_dir()) == ["shop.git"]
+    assert not list((tmp_path / "home").rglob("tmp_*"))
+    remote.point(MAIN, small)
+    source.fetch("shop", remote.url, MAIN, small)
+    assert source.commit("shop", small).revision == small
+
+
+def test_G14_refs_without_end_are_cut_off(
+    remote: Repository, source: GitSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = remote.commit(FILES)
+    for number in range(20):
+        remote.point(f"refs/heads/{'x' * 100}{number}", revision)
+    monkeypatch.setattr(git_host, "LISTING_BYTES", 1000)
+    with failure("git_flood", kind=Unavailable):
+        source.tips("shop", remote.url)
+
+
+def test_G14_a_pointer_to_a_large_file_stays_a_pointer(
+    remote: Repository, source: GitSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "git-lfs"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/pwned\nyes\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 99999999999\n"
+    files = {".gitattributes": b"*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": pointer}
+    revision = remote.commit(files)
+    source.fetch("shop", remote.url, MAIN, revision)
+    config = mirror(tmp_path) / "config"
+    config.write_text(config.read_text() + '[filter "lfs"]\n\tsmudge = git-lfs smudge -- %f\n\trequired = true\n')
+    with source.archive("shop", revision, ".") as stream:
+        assert names(stream) == files
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_G21_control_characters_of_the_other_side_are_made_visible(tmp_path: Path) -> None:
     own = Repository.make(tmp_path / "own.git").path
     trusted = tmp_path / "trust"
     trusted.touch()
-    done = run(["fetch", "--end-of-options", "/nowhere\x1b[31m\x07"], git_dir=own, seconds=10, trusted=trusted)
+    done = run(
+        ["fetch", "--end-of-options", "/nowhere\x1b[31m\x07"],
+        git_dir=own,
+        seconds=10,
+        reach=Reach(protocol="file", trusted=trusted),
+    )
     assert done.code
     assert "\x1b" not in done.error
     assert done.error.isprintable()
 
 
-def test_g23_two_projects_do_not_see_each_others_objects(tmp_path: Path, source: GitSource) -> None:
+def test_G23_two_projects_do_not_see_each_others_objects(tmp_path: Path, source: GitSource) -> None:
     one, two = Repository.make(tmp_path / "one.git"), Repository.make(tmp_path / "two.git")
     first, second = one.commit({"secret": b"1"}), two.commit({"other": b"2"})
     source.fetch("one", one.url, MAIN, first)
@@ -489,6 +612,122 @@ def test_a_mirror_survives_its_host_being_away(remote: Repository, source: GitSo
     assert source.commit("shop", revision).revision == revision
 
 
+def test_the_tip_is_what_the_ref_is_now(remote: Repository, source: GitSource) -> None:
+    first = remote.commit(FILES)
+    assert source.tip("shop", remote.url, MAIN) == first
+    second = remote.commit(FILES | {"new": b"1"}, parent=first)
+    other = remote.commit(FILES | {"other": b"1"}, ref="refs/heads/other", parent=first)
+    remote.git("tag", "-a", "-m", "One", "v1", first)
+    assert source.tip("shop", remote.url, MAIN) == second
+    assert source.tip("shop", remote.url, "refs/heads/other") == other
+    assert source.tip("shop", remote.url, "refs/tags/v1") == remote.git("rev-parse", "refs/tags/v1")
+    assert [source.holds("shop", MAIN, revision) for revision in (first, second, other, "1" * 40)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert source.holds("shop", "refs/tags/v1", first)
+    remote.git("update-ref", "-d", MAIN)
+    with failure("ref_gone"):
+        source.tip("shop", remote.url, MAIN)
+
+
+def test_the_tips_are_every_branch_and_tag_and_nothing_else(remote: Repository, source: GitSource) -> None:
+    first = remote.commit(FILES)
+    remote.git("tag", "-a", "-m", "One", "v1", first)
+    for ref in ("refs/tags/light", "refs/heads/größe/a;b", "refs/pull/1/head", "refs/notes/x", "refs/heads/Main"):
+        remote.point(ref, first)
+    tag = remote.git("rev-parse", "refs/tags/v1")
+    plain = Tip(revision=first, commit=first)
+    assert source.tips("shop", remote.url) == {
+        MAIN: plain,
+        "refs/heads/Main": plain,
+        "refs/heads/größe/a;b": plain,
+        "refs/tags/light": plain,
+        "refs/tags/v1": Tip(revision=tag, commit=first),
+    }
+
+
+def test_the_tips_of_an_empty_repository_are_none(remote: Repository, source: GitSource) -> None:
+    assert source.tips("shop", remote.url) == {}
+
+
+def test_the_tips_of_a_host_that_is_away_are_unavailable(source: GitSource, tmp_path: Path) -> None:
+    with failure("source_unavailable", kind=Unavailable):
+        source.tips("shop", str(tmp_path / "nowhere"))
+    with failure("bad_url"):
+        source.tips("shop", "--upload-pack=touch pwned")
+
+
+@pytest.mark.parametrize("branch", ["main", "größe/x"])
+def test_the_default_branch_is_what_head_is(remote: Repository, source: GitSource, branch: str) -> None:
+    assert source.default_branch(remote.url) is None
+    remote.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    revision = remote.commit(FILES, ref=f"refs/heads/{branch}")
+    assert source.default_branch(remote.url) == branch
+    remote.git("update-ref", "--no-deref", "HEAD", revision)
+    assert source.default_branch(remote.url) is None
+
+
+def test_what_comes_after_what_is_a_matter_of_ancestry(remote: Repository, source: GitSource) -> None:
+    first = remote.commit(FILES)
+    second = remote.commit(FILES, parent=first, message="x")
+    other = remote.commit(FILES | {"other": b"1"}, ref="refs/heads/other")
+    for ref in (MAIN, "refs/heads/other"):
+        source.tip("shop", remote.url, ref)
+    tree = remote.git("rev-parse", f"{first}^{{tree}}")
+    known = {"first": first, "second": second, "other": other, "nowhere": "1" * 40, "tree": tree}
+    after = {(one, two) for one in known for two in known if source.descends("shop", known[one], known[two])}
+    assert after == {("first", "first"), ("second", "second"), ("other", "other"), ("second", "first")}
+    with failure("bad_revision"):
+        source.descends("shop", "main", first)
+    with failure("no_mirror", kind=Unavailable):
+        source.descends("none", first, second)
+
+
+def test_what_changed_between_two_commits_is_told_by_path(remote: Repository, source: GitSource) -> None:
+    odd = {"a\nb": b"1", 'größe/"q': b"2", "-x": b"3"}
+    first = remote.commit(FILES | {"old/name": b"the same\n" * 50, "gone": b"1"})
+    second = remote.commit(
+        {**FILES, "api/main.py": b"print(2)\n", "new/name": b"the same\n" * 50, **odd, "link": b"gone"},
+        parent=first,
+        kinds={"link": "link"},
+    )
+    source.tip("shop", remote.url, MAIN)
+    paths = {"api/main.py", "old/name", "new/name", "gone", "link", *odd}
+    assert set(source.changed("shop", first, second) or ()) == paths
+    assert set(source.changed("shop", second, first) or ()) == paths
+    assert source.changed("shop", first, first) == []
+
+
+def test_an_unknown_difference_is_none(remote: Repository, source: GitSource) -> None:
+    first = remote.commit(FILES)
+    second = remote.commit({f"d/{number}": b"x" for number in range(3)}, parent=first)
+    many = remote.tree({"x": b"1"})
+    blob = remote.blob(b"1")
+    listing = "".join(f"100644 blob {blob}\tf{number}\0" for number in range(10_001)).encode()
+    huge = remote.git("commit-tree", remote.git("mktree", "-z", stdin=listing), "-p", second, "-m", "x")
+    remote.point(MAIN, huge)
+    source.tip("shop", remote.url, MAIN)
+    assert source.changed("shop", first, second) is not None
+    for after in ("1" * 40, many, huge, blob):
+        assert source.changed("shop", first, after) is None
+        assert source.changed("shop", after, first) is None
+
+
+def test_a_difference_runs_no_program_of_the_tree(remote: Repository, source: GitSource, tmp_path: Path) -> None:
+    attributes = b"* diff=evil filter=evil\n"
+    first = remote.commit({".gitattributes": attributes, "a": b"1"})
+    second = remote.commit({".gitattributes": attributes, "a": b"2"}, parent=first)
+    source.tip("shop", remote.url, MAIN)
+    config = mirror(tmp_path) / "config"
+    evil = "\ttextconv = touch {0}/pwned; cat\n\tcommand = touch {0}/pwned\n"
+    config.write_text(config.read_text() + f'[diff "evil"]\n{evil.format(tmp_path)}')
+    assert source.changed("shop", first, second) == ["a"]
+    assert not (tmp_path / "pwned").exists()
+
+
 def test_what_was_never_fetched_has_no_mirror(source: GitSource) -> None:
     with failure("no_mirror", kind=Unavailable):
         source.commit("shop", "1" * 40)
@@ -496,7 +735,7 @@ def test_what_was_never_fetched_has_no_mirror(source: GitSource) -> None:
 
 def test_f33_a_host_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        source = GitSource(tmp_path / "home", local_paths=False, seconds=0.5)
+        source = GitSource(tmp_path / "home", local_paths=False, private_addresses=True, seconds=0.5)
         began = time.monotonic()
         with failure("git_timeout", kind=Unavailable):
             source.fetch("shop", f"https://127.0.0.1:{mute.getsockname()[1]}/x", MAIN, "1" * 40)
@@ -505,24 +744,12 @@ def test_f33_a_host_that_hangs_is_given_up_in_time(tmp_path: Path) -> None:
     assert not mirror(tmp_path).exists()
 
 
-def test_f33_a_worker_killed_in_mid_clone_leaves_no_half_mirror_and_no_git(remote: Repository, tmp_path: Path) -> None:
-    revision = remote.commit(FILES)
+def test_a_look_at_all_refs_has_a_limit_of_its_own(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        worker = fetching(tmp_path, f"https://127.0.0.1:{mute.getsockname()[1]}/x", revision)
-        mute.settimeout(10)
-        connection, _ = mute.accept()
-        with connection:
-            worker.kill()
-            worker.wait()
-            connection.settimeout(5)
-            while connection.recv(65536):  # the line is closed from the other end: git and its helper are gone too
-                pass
-    assert (tmp_path / "home" / "shop.new").exists()
-    assert not mirror(tmp_path).exists()
-    source = GitSource(tmp_path / "home", local_paths=True)
-    source.fetch("shop", remote.url, MAIN, revision)
-    assert source.commit("shop", revision).revision == revision
-    assert not (tmp_path / "home" / "shop.new").exists()
+        source = GitSource(tmp_path / "home", local_paths=False, private_addresses=True, glance=0.3)
+        with failure("git_timeout", kind=Unavailable):
+            source.tips("shop", f"https://127.0.0.1:{mute.getsockname()[1]}/x")
+    assert children() == []
 
 
 def test_processes_that_fetch_the_same_project_at_once_do_not_disturb_each_other(
@@ -627,7 +854,7 @@ def test_git_gets_an_environment_of_its_own(
     assert not (tmp_path / "trace").exists()
 
 
-def test_g3_nothing_here_goes_through_gitpython() -> None:
+def test_G3_nothing_here_goes_through_gitpython() -> None:
     files = [path for room in ("runtime", "workers", "control") for path in (ROOT / room).rglob("*.py")]
     assert [
         path.name for path in files if "import git\n" in path.read_text() or "from git import" in path.read_text()

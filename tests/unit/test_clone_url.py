@@ -74,8 +74,22 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("host", ["-oProxyCommand=id", "h$(id)", "h;id", "h'", "h%0aid", "a_b", "`id`", "h|id", "-x"])
+def test_G5_a_host_that_ssh_or_a_shell_might_obey_is_no_host(host: str) -> None:
+    for url in (
+        f"ssh://{host}/x",
+        f"ssh://git@{host}/x",
+        f"ssh://git@{host}:22/x",
+        f"git@{host}:x",
+        f"https://{host}/x",
+    ):
+        with pytest.raises(Rejected) as caught:
+            check_url(url, local_paths=True)
+        assert caught.value.code == "bad_url"
+
+
 @pytest.mark.parametrize("url", BAD)
-def test_g1_g2_g5_nothing_else_is_an_address(url: str) -> None:
+def test_G1_G2_G5_nothing_else_is_an_address(url: str) -> None:
     with pytest.raises(Rejected) as caught:
         check_url(url, local_paths=True)
     assert caught.value.code == "bad_url"
@@ -92,7 +106,7 @@ def test_g1_g2_g5_nothing_else_is_an_address(url: str) -> None:
         "https://git.example.com/shop.git#secret",
     ],
 )
-def test_g11_an_address_with_a_secret_is_refused_without_repeating_it(url: str) -> None:
+def test_G11_an_address_with_a_secret_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(Rejected, match="user, a password or a query") as caught:
         check_url(url, local_paths=True)
     assert "secret" not in f"{caught.value.sentence}{caught.value.fix}"

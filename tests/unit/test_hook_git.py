@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from commands.hook_post import sign
 from hooks import git
+from hooks.forges import DOORS
+from hooks.signatures import MOST_SIGNATURES
 from pipeline.errors import Rejected
 from pipeline.push import Ignored, Push
 
@@ -33,10 +35,23 @@ def test_what_the_hook_signs_holds_and_any_change_breaks_it() -> None:
     assert not git.verify(headers, body, SECRET.replace("a", "b"))
 
 
-@pytest.mark.parametrize("age", [-301, 301])
-def test_W9_a_signature_of_another_time_does_not_hold(age: int) -> None:
-    body = body_of()
-    assert not git.verify(sign(SECRET, "push_1", int(time.time()) + age + (age > 0), body), body, SECRET)
+@pytest.mark.parametrize(("age", "fresh"), [(-301, False), (-300, True), (0, True), (300, True), (301, False)])
+def test_W9_a_signature_is_of_its_time_and_holds_whenever_it_is_checked(age: int, fresh: bool) -> None:
+    door, body, received = DOORS["git"], body_of(), 1_763_719_200
+    headers = sign(SECRET, "push_1", received + age, body)
+    assert door.verify(headers, body, SECRET)
+    assert door.sent_at(headers) == received + age
+    assert door.is_fresh(headers, received) is fresh
+    assert not door.verify(headers | {"webhook-timestamp": str(received + age + 1)}, body, SECRET)
+
+
+def test_any_of_several_standard_signatures_may_hold() -> None:
+    headers = sign(SECRET, "push_1", 1_763_719_200, b"{}")
+    good = headers["webhook-signature"]
+    other = sign(SECRET, "push_2", 1_763_719_200, b"{}")["webhook-signature"]
+    for text, holds in ((f"{other} {good}", True), (f"v1a,x {good}", True), (f"{other} {other}", False)):
+        assert git.verify(headers | {"webhook-signature": text}, b"{}", SECRET) is holds
+    assert not git.verify(headers | {"webhook-signature": f"{other} " * MOST_SIGNATURES + good}, b"{}", SECRET)
 
 
 MALFORMED: list[Callable[[str], str]] = [
@@ -63,10 +78,15 @@ def test_W4_a_malformed_standard_signature_does_not_hold(spoil: Callable[[str], 
     assert not git.verify(headers | {"webhook-signature": spoil(headers["webhook-signature"])}, b"{}", SECRET)
 
 
-@pytest.mark.parametrize("stamp", ["", "x", "1e999", "nan", "-1", "9" * 400, "١٢٣"])
+@pytest.mark.parametrize("stamp", ["", "x", "1e999", "nan", "-1", "1.5", " 1", "9" * 12, "9" * 400, "١٢٣"])
 def test_W4_a_malformed_timestamp_does_not_hold(stamp: str) -> None:
     headers = sign(SECRET, "push_1", int(time.time()), b"{}") | {"webhook-timestamp": stamp}
     assert not git.verify(headers, b"{}", SECRET)
+
+
+def test_W4_a_body_that_is_no_text_does_not_hold() -> None:
+    headers = sign(SECRET, "push_1", int(time.time()), b"{}")
+    assert not git.verify(headers, b"\xff", SECRET)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_é", "whsec_A"])

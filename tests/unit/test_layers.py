@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,15 +18,22 @@ PURE = {"pydantic", "pydantic_core", "ruamel", "typing_extensions"}
 WEB = {"app", "hooks", "dashboard", "control", "store", "notify"}
 
 
+@cache
 def modules() -> list[tuple[str, Path]]:
     files = [ROOT / "app.py", ROOT / "cli.py", *(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))]
     there = [path for path in files if path.exists() and "migrations" not in path.parts]
     return [(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"), path) for path in there]
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -97,7 +105,7 @@ def test_no_shell_is_ever_used() -> None:
     wrong = [
         str(path.relative_to(ROOT))
         for _, path in modules()
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if (isinstance(node, ast.keyword) and node.arg == "shell")
         or (isinstance(node, ast.Attribute) and node.attr in {"system", "popen"} and _is_os(node))
     ]

@@ -42,3 +42,15 @@ def test_pretty_is_not_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure("pretty")
     structlog.get_logger("slipway.test").info("run started", run="r1")
     assert "run=r1" in capsys.readouterr().out.replace("'", "")
+
+
+@pytest.mark.parametrize("form", ["pretty", "json"])
+def test_a_traceback_does_not_show_the_values_of_variables(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(form)
+    token = "ghp_" + "0" * 8
+    try:
+        raise ValueError("refused")
+    except ValueError:
+        structlog.get_logger("slipway.test").exception("it broke")
+    out = capsys.readouterr().out
+    assert "ValueError" in out and token not in out

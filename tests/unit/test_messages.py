@@ -16,7 +16,7 @@ from pipeline.outcome import State
 from pipeline.ports import ChatMessage
 from pipeline.stage import Kind
 from pipeline.stories import Address, DeploymentStory, Mended, Part, RunStory, StageStory, Story
-from pipeline.telling import person, span
+from pipeline.telling import newer_run, person, span
 
 REVISION = "1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d"
 OLD = "77aa0012c3d4e5f60718293a4b5c6d7e8f901234"
@@ -135,9 +135,22 @@ def test_a_cancelled_run_says_by_whom() -> None:
     assert first(replace(STORY, state=State.CANCELLED, reason="by @bo")) == "🚫 *shop r87* was cancelled: by @bo."
 
 
-def test_a_superseded_run_was_not_started() -> None:
-    line = first(replace(STORY, state=State.SUPERSEDED, reason="`9f8e7d6` is newer and is running as r88"))
+def test_a_superseded_run_was_not_started_or_was_stopped() -> None:
+    reason = newer_run("9f8e7d6c5b4a", 88)
+    source = StageStory(name="source", kind=Kind.SOURCE, state=State.SUPERSEDED, attempt=1)
+    waiting = replace(CI, state=State.SKIPPED)
+    line = first(replace(STORY, state=State.SUPERSEDED, reason=reason, stages=(source, waiting)))
     assert line == "◌ *shop r87* was not started: `9f8e7d6` is newer and is running as r88."
+    unit = replace(UNIT, state=State.SUPERSEDED, attempt=1)
+    line = first(replace(STORY, state=State.SUPERSEDED, reason=reason, stages=(BUILD, unit, waiting)))
+    assert line == "◌ *shop r87* was stopped: `9f8e7d6` is newer and is running as r88."
+
+
+def test_a_run_that_had_nothing_to_do_says_why() -> None:
+    source = StageStory(name="source", kind=Kind.SOURCE, state=State.SKIPPED, attempt=1)
+    reason = "nothing to do: only docs/** changed"
+    line = first(replace(STORY, state=State.SKIPPED, reason=reason, stages=(source,)))
+    assert line == "◌ *shop r87* — `1a2b3c4` on `main` — nothing to do: only docs/** changed"
 
 
 def test_a_branch_that_is_green_again_says_so() -> None:

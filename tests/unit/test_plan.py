@@ -120,6 +120,17 @@ def test_another_default_branch_is_the_one_that_deploys() -> None:
         ("*.x", "1.x", True),
         ("a.c", "abc", False),
         ("**/x", "a/b/x", True),
+        ("**/x", "x", True),
+        ("**/x", "ax", False),
+        ("**/*.md", "README.md", True),
+        ("**/*.md", "a/b/README.md", True),
+        ("a/**/x", "a/x", True),
+        ("a/**/x", "a/b/c/x", True),
+        ("a/**/x", "a/bx", False),
+        ("a**/x", "a/x", True),
+        ("a**/x", "x", False),
+        ("web/**", "web/a/b", True),
+        ("web/**", "website/a", False),
         ("[ab]", "a", False),
         ("$(id)*", "$(id);b", True),
     ],
@@ -130,6 +141,7 @@ def test_patterns(pattern: str, name: str, fits: bool) -> None:
 
 def test_many_stars_take_no_time() -> None:
     assert not matches("*a" * 60 + "*b", "a" * 250)
+    assert not matches("**/a/" * 60 + "b", "a/" * 125)
 
 
 @given(st.text(alphabet="ab/", max_size=12))

@@ -1,5 +1,7 @@
 """A run moves only through `advance`."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +72,17 @@ def test_an_ended_stage_moves_no_more() -> None:
 def test_a_stage_cannot_end_in_a_state_that_is_no_end() -> None:
     with pytest.raises(IllegalMove):
         chain("build").advance(0, Outcome(state=State.RUNNING))
+
+
+@pytest.mark.parametrize("state", [State.SKIPPED, *STOPS])
+def test_a_source_that_finds_nothing_to_do_ends_the_run_as_it_ended_itself(state: State) -> None:
+    source = Stage(id=0, name="source", kind=Kind.SOURCE, state=State.RUNNING)
+    waiting = Stage(id=1, name="build", kind=Kind.BUILD, state=State.QUEUED, needs=("source",))
+    run = Run(id=1, state=State.RUNNING, stages=(source, waiting))
+    ended = run.advance(0, Outcome(state=state, sentence="nothing to do: only docs/** changed"))
+    assert ended.state is state
+    assert ended.stages[1].sentence == f"not started: source {state}"
+    assert replace(run, stages=(source,)).advance(0, Outcome(state=state)).state is state
 
 
 @given(st.lists(st.sampled_from([State.PASSED, State.SKIPPED, *STOPS]), min_size=1, max_size=6))

@@ -54,9 +54,9 @@ def test_a_port_in_the_environment_goes_before_the_chosen_one(home: Path, monkey
 
 def test_one_chosen_port_leaves_the_other_settings_of_its_section(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_WEB__PORT", "0")
-    monkeypatch.setenv("SLIPWAY_WEB__THREADS", "3")
+    monkeypatch.setenv("SLIPWAY_WEB__CONNECTIONS", "3")
     choose(home, web=40004)
-    assert (Settings().web.port, Settings().web.threads) == (40004, 3)
+    assert (Settings().web.port, Settings().web.connections) == (40004, 3)
 
 
 def test_a_value_can_come_from_a_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,7 +153,7 @@ def test_a_problem_names_the_file_it_is_in(name: str) -> None:
     ("text", "said"),
     [
         ("stages:\n  build: {build: all, need: []}", "2 stages.build: unknown key `need` — did you mean `needs`?"),
-        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: build, port, health, drain, main"),
+        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: build, port, health, drain, main, paths, paths_ignore"),
         ("stages:\n  build:\n    build: all\n    timeout: 900", "4 stages.build: `timeout` takes a time like 5m, not 900"),
         ("stages: {build: {build: all, silence: 0s}}", "1 stages.build: `silence` takes a time like 5m, not 0s"),
         ("stages: {build: {build: all, timeout: 8d}}", "1 stages.build: `timeout` can be 7d at most, not 8d"),
@@ -344,18 +344,90 @@ def settle(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_give_a_spec_or_sentences(data: bytes) -> None:
     settle(data)
 
 
 @given(st.text(alphabet="abc:-[]{}&*!|>'\"#%@`?,\n \t\\0x~\u0085\u2028\ufeff", max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_anything_that_looks_like_yaml_gives_a_spec_or_sentences(text: str) -> None:
     settle(text.encode())
 
 
 @given(st.dictionaries(words, trees, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_any_tree_gives_a_spec_or_sentences(tree: dict[str, Any]) -> None:
     settle(json.dumps(tree).encode())
+
+
+def test_what_starts_a_run_is_read_and_kept_as_rules() -> None:
+    text = 'trigger: {push: {branches: [main, "release/*"], paths_ignore: ["docs/**"]}, tag: {patterns: ["v*"]}}'
+    made = spec(text, dockerfile=True)
+    assert made.trigger.supersede == "queued"
+    assert made.trigger.rules == {
+        "push": {"branches": ["main", "release/*"], "paths_ignore": ["docs/**"]},
+        "tag": {"patterns": ["v*"]},
+        "supersede": "queued",
+    }
+    assert from_json(to_json(made)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "branch", "tag", "why"),
+    [
+        ("", "any", None, ""),
+        ("", None, "any", ""),
+        ("trigger: {push: {branches: [main]}}", "main", None, ""),
+        ("trigger: {push: {branches: [main]}}", "x", None, "nothing to do: runs start only for branches main"),
+        ("trigger: {push: {branches: [main]}}", None, "v1", ""),
+        ("trigger: {push: {branches: []}}", "main", None, "nothing to do: runs start for no branches"),
+        ('trigger: {tag: {patterns: ["v*", "r*"]}}', None, "x", "nothing to do: runs start only for tags v* or r*"),
+        ('trigger: {tag: {patterns: ["v*"]}}', None, "v1", ""),
+        ('trigger: {tag: {patterns: ["v*"]}}', "x", None, ""),
+    ],
+)
+def test_a_branch_or_tag_nobody_asked_for_starts_nothing(
+    text: str, branch: str | None, tag: str | None, why: str
+) -> None:
+    assert spec(text, dockerfile=True).trigger.refuses(branch=branch, tag=tag) == why
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("trigger: {pusch: 1}", "slipway.yml:1 trigger: unknown key `pusch` — did you mean `push`?"),
+        ("trigger: {schedule: []}", "slipway.yml:1 trigger: unknown key `schedule`; there are: push, tag, supersede"),
+        (
+            "trigger: {push: {branch: [a]}}",
+            "slipway.yml:1 trigger.push: unknown key `branch` — did you mean `branches`?",
+        ),
+        ("trigger: [push]", "slipway.yml:1: `trigger` takes keys and values, not a list"),
+        (
+            "trigger: {push: {branches: main}}",
+            "slipway.yml:1 trigger.push: `branches` takes a list such as [main], not main",
+        ),
+        ("trigger: {supersede: no}", "slipway.yml:1 trigger: `supersede` is queued or running or never, not no"),
+        (
+            "trigger: {push: {paths: []}}",
+            "slipway.yml:1 trigger.push: `paths` is an empty list; leave the key out if every path counts",
+        ),
+        (
+            "services: {web: {paths: [web/]}}",
+            "slipway.yml:1 services.web: `paths` takes patterns that cover whole paths: web/** instead of web/",
+        ),
+        (
+            "services: {web: {paths_ignore: [/a]}}",
+            "slipway.yml:1 services.web: `paths_ignore` takes patterns of paths inside the repository, such as web/**, not /a",
+        ),
+        ("environments: {ci: {order: time}}", "slipway.yml:1 environments.ci: `order` is ancestry or any, not time"),
+    ],
+)
+def test_a_wrong_trigger_or_path_is_named(text: str, problem: str) -> None:
+    assert problems(text) == [problem]
+
+
+def test_a_service_without_paths_is_made_of_anything() -> None:
+    assert spec("services: {web: }", dockerfile=True).services["web"].made_of is None
+    made = spec('services: {web: {paths_ignore: ["**/*.md"]}}', dockerfile=True).services["web"].made_of
+    assert made is not None and made.count("app.py") and not made.count("README.md")

@@ -15,7 +15,7 @@ from runtime.stack_keep import delay
 from runtime.stack_pid import Mark, own_mark, read_mark
 from runtime.stack_ports import Wanted, holder, read_ports, resolve
 
-PARTS = ("redis", "registry", "proxy", "dns", "web", "worker.1", "worker.2", "chat", "clock")
+PARTS = ("redis", "registry", "proxy", "dns", "web", "worker.1", "worker.2", "chat", "forges", "clock")
 
 
 def want(port: int, *, before: int = 0, datagrams: bool = False, section: str = "web") -> Wanted:
@@ -34,7 +34,8 @@ def test_every_line_of_the_procfile_is_kept_and_becomes_its_process() -> None:
 
 
 def test_what_works_stops_before_what_it_leans_on() -> None:
-    assert waves(PARTS) == (("web", "worker.1", "worker.2", "chat", "clock"), ("proxy", "dns"), ("redis", "registry"))
+    first = ("web", "worker.1", "worker.2", "chat", "forges", "clock")
+    assert waves(PARTS) == (first, ("proxy", "dns"), ("redis", "registry"))
 
 
 def test_a_part_the_order_does_not_know_stops_with_the_first() -> None:

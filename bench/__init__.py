@@ -1,0 +1,1 @@
+"""What Slipway is measured with: nothing here runs in production."""

@@ -1,0 +1,72 @@
+"""What a request asks to see: pages of lists, and filters. What cannot be meant is refused with a sentence."""
+
+import re
+from collections.abc import Iterable
+
+from flask import Flask, request
+
+from dashboard.reading import BIGGEST_ID
+from pipeline.errors import NotFound, Rejected
+from pipeline.outcome import State
+from store.views import Page, RunFilter
+from store.views_deliveries import SOURCES, VERDICTS, DeliveryFilter
+
+MOST = 200
+USUAL = 50
+
+
+def install(app: Flask) -> None:
+    """Refuse addresses that no database could be asked about."""
+
+    @app.before_request
+    def refuse_nul() -> None:
+        """Raise NotFound or Rejected for a NUL, which PostgreSQL takes in no text."""
+        if "\0" in request.path:
+            raise NotFound("nothing has a NUL in its address")
+        if any("\0" in part for pair in request.args.items(multi=True) for part in pair):
+            raise Rejected("a query cannot hold a NUL", code="bad_query")
+
+
+def page_asked(usual: int = USUAL) -> Page:
+    """Return the page of a list that the request asks for. Raises Rejected for what is no number."""
+    wanted = _whole("limit", usual)
+    return Page(limit=min(max(1, wanted), MOST), before=min(_whole("cursor", 0), BIGGEST_ID) or None)
+
+
+def run_filter() -> RunFilter:
+    """Return which runs are asked for. Raises Rejected for a state that no run is ever in."""
+    return RunFilter(
+        project=_word("project"), revision=_word("revision"), state=_one_of("state", State), branch=_word("branch")
+    )
+
+
+def delivery_filter() -> DeliveryFilter:
+    """Return which deliveries are asked for. Raises Rejected for a verdict or a source that there is not."""
+    return DeliveryFilter(
+        project=_word("project"),
+        forge=_word("forge"),
+        code=_word("code"),
+        verdict=_one_of("verdict", VERDICTS),
+        source=_one_of("source", SOURCES),
+    )
+
+
+def _word(name: str) -> str | None:
+    return request.args.get(name) or None
+
+
+def _one_of(name: str, known: Iterable[str]) -> str | None:
+    value = _word(name)
+    words = list(known)
+    if value and value not in words:
+        raise Rejected(f"no {name} is ever {value[:40]!r}; there are: {', '.join(words)}", code=f"bad_{name}")
+    return value
+
+
+def _whole(name: str, otherwise: int) -> int:
+    text = request.args.get(name)
+    if text is None:
+        return otherwise
+    if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
+        raise Rejected(f"{name} must be a whole number", code=f"bad_{name}")
+    return int(text)
