@@ -51,15 +51,29 @@ def postgres_server() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file of the newest shape, to be copied."""
+    made = tmp_path_factory.mktemp("template") / "slipway.db"
+    upgrade(f"sqlite:///{made}")
+    return made
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> str:
+    """Return the URL of the server, on which a database `template` of the newest shape is to be copied."""
+    upgrade(_create(postgres_server, "template", "template0"))
+    return postgres_server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of an empty database of each kind, brought to the newest shape."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'slipway.db'}"
-    else:
-        url = _fresh(request.getfixturevalue("postgres_server"))
-    upgrade(url)
-    return url
+    if request.param == "postgresql":
+        return _create(request.getfixturevalue("postgres_template"), f"t{time.monotonic_ns()}", "template")
+    made = tmp_path / "slipway.db"
+    shutil.copyfile(request.getfixturevalue("sqlite_template"), made)
+    return f"sqlite:///{made}"
 
 
 @pytest.fixture
@@ -70,9 +84,8 @@ def database(database_url: str) -> Iterator[Database]:
     database.engine.dispose()
 
 
-def _fresh(server: str) -> str:
-    """Make a database of its own on a server and return its URL."""
-    name = f"t{time.monotonic_ns()}"
+def _create(server: str, name: str, template: str) -> str:
+    """Make a database of a server as a copy of another one and return its URL."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     return server.replace("/postgres?", f"/{name}?")
