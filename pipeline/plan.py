@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.globs import matches_any
 from pipeline.outcome import Outcome, skipped
 from pipeline.spec import Spec, Stage
+from pipeline.spec_model import Service, Task, Test
 from pipeline.stage import PlannedStage
 
 SOURCE = "source"
@@ -30,6 +31,10 @@ def plan_stages(spec: Spec, *, branch: str | None, tag: str | None) -> tuple[Pla
             kind=stage.kind,
             needs=stage.needs or (SOURCE,),
             spec=_work(spec, name),
+            title=stage.title,
+            retries=stage.retry,
+            allow_failure=stage.allow_failure,
+            concurrency=stage.concurrency,
             outcome=outcomes.get(name),
         )
         for name, stage in spec.stages.items()
@@ -38,8 +43,9 @@ def plan_stages(spec: Spec, *, branch: str | None, tag: str | None) -> tuple[Pla
 
 def _here(spec: Spec, stage: Stage, branch: str | None) -> Outcome | None:
     """Return why a stage does not apply to this branch or tag, or None if it does."""
-    if stage.when is not None and not (branch is not None and matches_any(stage.when.branches, branch)):
-        return skipped(f"runs only on {_list(stage.when.branches)}", "other_branch")
+    branches = stage.when.branches if stage.when is not None else None
+    if branches is not None and not (branch is not None and matches_any(branches, branch)):
+        return skipped(f"runs only on {_list(branches)}", "other_branch")
     if stage.deploy is None:
         return None
     allowed = _deploys_from(spec, stage.deploy.to)
@@ -69,17 +75,23 @@ def _work(spec: Spec, name: str) -> Mapping[str, Any]:
     stage = spec.stages[name]
     limits = {"timeout": stage.timeout, "silence": stage.silence}
     if stage.test is not None:
-        test = stage.test
-        return {
-            "in": test.service,
-            "run": list(test.run),
-            "env": dict(test.env),
-            "network": test.network,
-            **limits,
-        }
+        return _container_work(spec, stage.test) | limits
+    if stage.task is not None:
+        return _container_work(spec, stage.task) | limits
     if stage.deploy is not None:
         return {"to": stage.deploy.to, "services": list(spec.uses(name)), **limits}
     return {"services": list(spec.builds(name)), **limits}
+
+
+def _container_work(spec: Spec, work: Test | Task) -> dict[str, Any]:
+    """Return what a test or a task needs to know, the backing services it stands beside among it."""
+    said = work.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return said | {"services": {name: _backing(spec.services[name]) for name in work.backing}}
+
+
+def _backing(service: Service) -> dict[str, Any]:
+    keys = {"image", "command", "env", "ready", "depends_on", "port"}
+    return service.model_dump(mode="json", include=keys, exclude_none=True)
 
 
 def _list(patterns: Iterable[str]) -> str:

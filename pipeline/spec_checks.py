@@ -11,7 +11,7 @@ from pipeline.errors import Rejected
 from pipeline.project import check_name
 from pipeline.spec_words import GROUPS, Flaw, Place, near, show
 
-KINDS = ("build", "test", "deploy")
+KINDS = ("build", "test", "deploy", "task")
 
 
 def check(tree: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -8,11 +8,13 @@ from pydantic import BaseModel, Field, model_validator
 from pipeline.changes import Paths
 from pipeline.health import HealthCheck
 from pipeline.spec_part import Part
-from pipeline.spec_trigger import PushTrigger, TagTrigger, Trigger
+from pipeline.spec_trigger import PullRequestTrigger, PushTrigger, TagTrigger, Trigger
 from pipeline.spec_types import (
+    Age,
     Command,
     Count,
     Flag,
+    Kept,
     Name,
     Network,
     Order,
@@ -20,6 +22,8 @@ from pipeline.spec_types import (
     PathPatterns,
     Pause,
     Port,
+    Protocol,
+    Retries,
     Some,
     Strategy,
     Text,
@@ -33,14 +37,52 @@ from pipeline.spec_types import (
 from pipeline.spec_words import Place
 from pipeline.stage import Kind
 
+DAY = 86400.0
+
 
 class Build(Part):
-    """How a service's image is built: paths inside the repository, `dockerfile` inside the context."""
+    """How a service's image is built: paths inside the repository, `dockerfile` inside the context.
+
+    `secrets` are names; a RUN step sees each with `--mount=type=secret,id=NAME`, and nothing else ever does.
+    """
 
     context: Path = "."
     dockerfile: Path = "Dockerfile"
     target: Text = ""
     args: Variables = Field(default_factory=dict)
+    secrets: Texts = ()
+
+
+class Builder(Part):
+    """A build container: a toolchain's image with the source mounted, whose `output` becomes the build's context.
+
+    The image is named, or built from a Dockerfile of the repository.
+    """
+
+    image: Text = ""
+    dockerfile: Path | None = None
+    target: Text = ""
+    run: Command
+    output: Path = "."
+    env: Variables = Field(default_factory=dict)
+    secrets: Texts = ()
+
+
+class Release(Part):
+    """The image for users: another target of the same Dockerfile, other arguments."""
+
+    target: Text = ""
+    args: Variables = Field(default_factory=dict)
+
+
+class Ready(Part):
+    """How it is known that a backing service can be used: any that are said must hold; none of them: it runs."""
+
+    port: Port | None = None
+    path: UrlPath | None = None
+    log: Text = ""
+    run: Command | None = None
+    within: Time = 60.0
 
 
 class Health(Part):
@@ -56,9 +98,22 @@ class Service(Part):
     """One image, and how its containers are reached; without a port the image's own EXPOSE decides.
 
     With `paths` or `paths_ignore`, a commit that touches nothing the image is made of gets the image there is.
+    One with an `image` is a backing service: it is never built, and stands beside the others. One with `profiles` is
+    for tests: it is built, and never deployed unless it is named.
     """
 
+    image: Text = ""
     build: Build = Build()
+    builder: Builder | None = None
+    release: Release | None = None
+    command: Command | None = None
+    env: Variables = Field(default_factory=dict)
+    volumes: Variables = Field(default_factory=dict)
+    depends_on: Texts = ()
+    profiles: Texts = ()
+    ready: Ready | None = None
+    protocol: Protocol = "http"
+    hosts: Texts = ()
     port: Port | None = None
     health: Health = Health()
     drain: Pause = 10.0
@@ -80,13 +135,48 @@ class Service(Part):
         return Paths(only=self.paths, ignore=self.paths_ignore or ())
 
 
+class Restore(Part):
+    """What fills a backing service before the test: a command in it, which reads the file of the repository, if any."""
+
+    service: Text = Field(alias="into")
+    file: Path | None = None
+    run: Command
+
+
+class Reports(Part):
+    """Files that a stage leaves behind, as patterns of absolute paths in its container."""
+
+    junit: Texts = ()
+    coverage: Texts = ()
+    files: Texts = ()
+
+
 class Test(Part):
-    """A command that runs inside a service's image."""
+    """A command that runs inside a service's image, `backing` services beside it, or against an environment."""
 
     service: Text = Field(alias="in")
     run: Command
     env: Variables = Field(default_factory=dict)
     network: Network = "private"
+    backing: Texts = Field(default=(), alias="with")
+    secrets: Texts = ()
+    restore: tuple[Restore, ...] = ()
+    shards: Count = 1
+    reports: Reports = Reports()
+    against: Text = ""
+
+
+class Task(Part):
+    """A command in an image that need not be the project's own: scan, notify, generate."""
+
+    image: Text = ""
+    service: Text = Field(default="", alias="in")
+    run: Command
+    env: Variables = Field(default_factory=dict)
+    network: Network = "private"
+    backing: Texts = Field(default=(), alias="with")
+    secrets: Texts = ()
+    reports: Reports = Reports()
 
 
 class Deploy(Part):
@@ -102,17 +192,31 @@ class Deploy(Part):
 
 
 class When(Part):
-    """Where a stage applies: branches by name, `*` for any part without `/`, `**` for anything."""
+    """Where a stage applies: branches and tags by name, `*` for any part without `/`, `**` for anything; events.
 
-    branches: Texts
+    Without `tags`, a stage with `branches` does not apply to tags.
+    """
+
+    branches: Texts | None = None
+    tags: Texts | None = None
+    events: Texts | None = None
 
 
 class Stage(Part):
-    """One box of the graph: exactly one of build, test and deploy."""
+    """One box of the graph: exactly one of build, test, deploy and task.
 
+    Failures of the project's code are forgiven `retry` times; with `allow_failure` the run goes on without the stage.
+    Of all stages of the project with the same `concurrency` one is at work at a time.
+    """
+
+    title: Text = ""
     build: Some = None
     test: Test | None = None
     deploy: Deploy | None = None
+    task: Task | None = None
+    retry: Retries = 0
+    allow_failure: Flag = False
+    concurrency: Text = ""
     timeout: Time | None = None
     silence: Time | None = None
     when: When | None = None
@@ -123,7 +227,9 @@ class Stage(Part):
         """What the stage does."""
         if self.build is not None:
             return Kind.BUILD
-        return Kind.TEST if self.test is not None else Kind.DEPLOY
+        if self.test is not None:
+            return Kind.TEST
+        return Kind.TASK if self.task is not None else Kind.DEPLOY
 
 
 class Environment(Part):
@@ -137,6 +243,20 @@ class Environment(Part):
     branches: Texts | None = None
 
 
+class Retention(Part):
+    """How much is kept: images of each service, and runs and transcripts for so long."""
+
+    images: Kept = 20
+    runs: Age = 90 * DAY
+    logs: Age = 90 * DAY
+
+
+class Publish(Part):
+    """What is told to the outside once a commit's images are there: a tag `build-BRANCH-N` pushed to the repository."""
+
+    git_tags: Flag = False
+
+
 class Spec(Part):
     """Everything a slipway.yml says, with what it left out filled in."""
 
@@ -144,6 +264,10 @@ class Spec(Part):
     name: Name
     description: Text = ""
     branch: Text
+    compose: Texts = ()
+    links: Variables = Field(default_factory=dict)
+    retention: Retention = Retention()
+    publish: Publish = Publish()
     trigger: Trigger = Trigger()
     services: dict[str, Service]
     stages: dict[str, Stage]
@@ -173,10 +297,19 @@ class Spec(Part):
         one = self.stages[stage]
         if one.test is not None:
             return (one.test.service,)
-        return self._services(one.deploy.services) if one.deploy is not None else ()
+        if one.task is not None:
+            return (one.task.service,) if one.task.service else ()
+        return self._deployed(one.deploy.services) if one.deploy is not None else ()
+
+    def _deployed(self, wanted: Any) -> tuple[str, ...]:
+        """Return the services that are deployed: without being named, none that is only for tests."""
+        return tuple(name for name in self._services(wanted) if wanted != "all" or not self.services[name].profiles)
 
     def _services(self, wanted: Any) -> tuple[str, ...]:
-        return tuple(self.services) if wanted == "all" else tuple(wanted or ())
+        """Return the services that `build` or `deploy` names; all of them are those that are built."""
+        if wanted != "all":
+            return tuple(wanted or ())
+        return tuple(name for name, service in self.services.items() if not service.image)
 
 
 PARTS: Mapping[Place, type[BaseModel]] = {
@@ -184,11 +317,19 @@ PARTS: Mapping[Place, type[BaseModel]] = {
     ("trigger",): Trigger,
     ("trigger", "push"): PushTrigger,
     ("trigger", "tag"): TagTrigger,
+    ("trigger", "pull_request"): PullRequestTrigger,
+    ("retention",): Retention,
+    ("publish",): Publish,
     ("services", "*"): Service,
     ("services", "*", "build"): Build,
     ("services", "*", "health"): Health,
+    ("services", "*", "builder"): Builder,
+    ("services", "*", "release"): Release,
+    ("services", "*", "ready"): Ready,
     ("stages", "*"): Stage,
     ("stages", "*", "test"): Test,
+    ("stages", "*", "test", "reports"): Reports,
+    ("stages", "*", "task"): Task,
     ("stages", "*", "deploy"): Deploy,
     ("stages", "*", "when"): When,
     ("environments", "*"): Environment,

@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.globs import matches_any
 from pipeline.spec_part import Part
-from pipeline.spec_types import PathPatterns, Supersede, Texts
+from pipeline.spec_types import Flag, PathPatterns, Supersede, Text, Texts
 
 
 class PushTrigger(Part):
@@ -21,11 +21,31 @@ class TagTrigger(Part):
     patterns: Texts | None = None
 
 
+class PullRequestTrigger(Part):
+    """Which pull requests start a run: by the branch they want to go to."""
+
+    branches: Texts | None = None
+
+
+class Schedule(Part):
+    """A run that comes again and again: a branch, five fields of cron in UTC, and only these stages if it names any."""
+
+    cron: Text
+    branch: Text = ""
+    stages: Texts | None = None
+
+
 class Trigger(Part):
-    """What starts a run; `supersede` says which runs of a ref a newer push of it makes needless."""
+    """What starts a run; `supersede` says which runs of a ref a newer push of it makes needless.
+
+    `skip`: whether `[skip ci]` and its relatives in a commit's message are heeded.
+    """
 
     push: PushTrigger = PushTrigger()
     tag: TagTrigger = TagTrigger()
+    pull_request: PullRequestTrigger | None = None
+    schedule: tuple[Schedule, ...] = ()
+    skip: Flag = True
     supersede: Supersede = "queued"
 
     @property

@@ -14,6 +14,8 @@ from pipeline.spec_words import show
 
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 TIME = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,7})s)?(?:(\d{1,9})ms)?")
+AGE = re.compile(r"(\d{1,4})d")
+OLDEST = 3650
 LONGEST = 7 * UNITS["d"]
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 TIME_SCHEMA = {"type": "string", "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"}
@@ -56,6 +58,14 @@ def seconds(value: object) -> float:
     if total > LONGEST:
         raise refuse(f"can be 7d at most, not {show(value)}")
     return total
+
+
+def age(value: object) -> float:
+    """Return how long something is kept, such as 90d, in seconds: ten years at most."""
+    days = AGE.fullmatch(value) if isinstance(value, str) else None
+    if days is None or not 1 <= int(days[1]) <= OLDEST:
+        raise refuse(f"takes a number of days such as 90d, not {show(value)}")
+    return int(days[1]) * UNITS["d"]
 
 
 def written(time: float) -> str:
@@ -174,6 +184,9 @@ Name = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "
 Path = Annotated[str, PlainValidator(_path), WithJsonSchema({"type": "string"})]
 UrlPath = Annotated[str, PlainValidator(_url_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
 Time = Annotated[float, PlainValidator(_positive), PlainSerializer(written), WithJsonSchema(TIME_SCHEMA)]
+Age = Annotated[
+    float, PlainValidator(age), PlainSerializer(written), WithJsonSchema({"type": "string", "pattern": r"^\d+d$"})
+]
 Pause = Annotated[float, PlainValidator(seconds), PlainSerializer(written), WithJsonSchema(TIME_SCHEMA)]
 Flag = Annotated[bool, PlainValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Version = Annotated[int, PlainValidator(_version), WithJsonSchema({"const": 1})]
@@ -187,7 +200,22 @@ Count = Annotated[
     PlainValidator(_whole(1, 100, "a number from 1 to 100")),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100}),
 ]
-Network = Annotated[str, PlainValidator(_one_of("private", "none")), WithJsonSchema({"enum": ["private", "none"]})]
+Retries = Annotated[
+    int,
+    PlainValidator(_whole(0, 5, "a number from 0 to 5")),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 5}),
+]
+Kept = Annotated[
+    int,
+    PlainValidator(_whole(1, 10_000, "a number from 1 to 10000")),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000}),
+]
+Network = Annotated[
+    str,
+    PlainValidator(_one_of("private", "localhost", "none")),
+    WithJsonSchema({"enum": ["private", "localhost", "none"]}),
+]
+Protocol = Annotated[str, PlainValidator(_one_of("http", "tcp")), WithJsonSchema({"enum": ["http", "tcp"]})]
 Strategy = Annotated[str, PlainValidator(_one_of("rolling")), WithJsonSchema({"enum": ["rolling"]})]
 Supersede = Annotated[
     str,

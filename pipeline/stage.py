@@ -15,11 +15,15 @@ class Kind(StrEnum):
     BUILD = "build"
     TEST = "test"
     DEPLOY = "deploy"
+    TASK = "task"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
-    """A stage of a run as it stands; `needs` are the names of the stages that must have passed before."""
+    """A stage of a run as it stands; `needs` are the names of the stages that must have passed before.
+
+    Of its failures `retries` are forgiven, `tries` have happened; `allow_failure`: the run goes on without it.
+    """
 
     id: int
     name: str
@@ -27,6 +31,9 @@ class Stage:
     state: State
     needs: tuple[str, ...] = ()
     sentence: str = ""
+    retries: int = 0
+    tries: int = 0
+    allow_failure: bool = False
 
     @property
     def lets_others_start(self) -> bool:
@@ -36,10 +43,17 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedStage:
-    """A stage to be; `spec` is what its kind needs to know, as JSON, and `outcome` is there if it will not run."""
+    """A stage to be; `spec` is what its kind needs to know, as JSON, and `outcome` is there if it will not run.
+
+    Of all stages of the project with the same `concurrency` one is at work at a time.
+    """
 
     name: str
     kind: Kind
     needs: tuple[str, ...] = ()
     spec: Mapping[str, Any] = field(default_factory=dict)
+    title: str = ""
+    retries: int = 0
+    allow_failure: bool = False
+    concurrency: str = ""
     outcome: Outcome | None = None

@@ -212,6 +212,10 @@ def _stage_row(run_id: int, position: int, planned: PlannedStage) -> StageRow:
         kind=planned.kind,
         needs=list(planned.needs),
         spec=dict(planned.spec),
+        title=planned.title,
+        retries=planned.retries,
+        allow_failure=planned.allow_failure,
+        lane=planned.concurrency,
         state=outcome.state if outcome else State.QUEUED,
         reason=outcome.sentence if outcome else "",
         code=outcome.code if outcome else "",
@@ -227,4 +231,7 @@ def _stage(row: StageRow) -> Stage:
         state=State(row.state),
         needs=tuple(row.needs),
         sentence=row.reason,
+        retries=row.retries,
+        tries=row.tries,
+        allow_failure=row.allow_failure,
     )

@@ -13,7 +13,9 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -59,7 +61,7 @@ def _where(condition: str) -> dict[str, Any]:
 
 
 class ProjectRow(Table):
-    """One repository; `turn` is that of its newest run among those of all projects."""
+    """One repository; `turn` is that of its newest run among those of all projects, `builds` its last build number."""
 
     __tablename__ = "project"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -71,6 +73,7 @@ class ProjectRow(Table):
     rules: Mapped[dict[str, Any] | None]
     recovered: Mapped[int] = mapped_column(default=0)
     turn: Mapped[int] = mapped_column(default=0)
+    builds: Mapped[int] = mapped_column(default=0)
     swept_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
 
@@ -132,7 +135,11 @@ class HookTallyRow(Table):
 
 
 class RunRow(Table):
-    """One push through the stages. `key` makes the same (ref, revision) from two doors one run."""
+    """One push through the stages. `key` makes the same (ref, revision) from two doors one run.
+
+    `wanted` are the stages a person asked for, None is all; `build_number` counts the project's published builds. One
+    that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it.
+    """
 
     __tablename__ = "run"
     __table_args__ = (
@@ -159,13 +166,22 @@ class RunRow(Table):
     config: Mapped[dict[str, Any] | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     superseded_by: Mapped[int | None]
+    wanted: Mapped[list[Any] | None]
+    build_number: Mapped[int | None]
+    pull_request: Mapped[int | None]
+    trusted: Mapped[bool] = mapped_column(default=True, server_default=true())
+    approved_by: Mapped[str] = mapped_column(default="", server_default="")
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
 
 class StageRow(Table):
-    """One box of a run's graph. `spec` is what its kind needs to know, as the configuration said it."""
+    """One box of a run's graph. `spec` is what its kind needs to know, as the configuration said it.
+
+    `attempt` counts how often it was begun, `tries` how often the project's code failed in it, of which `retries` are
+    forgiven; `flaky`: it passed only then. Of all stages with the same `lane` one is at work at a time.
+    """
 
     __tablename__ = "stage"
     __table_args__ = (UniqueConstraint("run_id", "name"),)
@@ -180,7 +196,14 @@ class StageRow(Table):
     reason: Mapped[str]
     code: Mapped[str]
     tail: Mapped[list[Any]]
+    title: Mapped[str] = mapped_column(default="", server_default="")
     attempt: Mapped[int] = mapped_column(default=0)
+    retries: Mapped[int] = mapped_column(default=0, server_default="0")
+    tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    flaky: Mapped[bool] = mapped_column(default=False, server_default=false())
+    allow_failure: Mapped[bool] = mapped_column(default=False, server_default=false())
+    lane: Mapped[str] = mapped_column(default="", server_default="")
+    progress: Mapped[str] = mapped_column(default="", server_default="")
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -203,6 +226,7 @@ class JobRow(Table):
     kind: Mapped[str]
     ref_id: Mapped[int]
     queue: Mapped[str]
+    lane: Mapped[str] = mapped_column(default="", server_default="")
     turn: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)
@@ -219,7 +243,7 @@ class ImageRow(Table):
     """The one image of a service's commit.
 
     `built_revision` is the commit it was built from, an earlier one where nothing the service is made of has changed
-    since; `recipe` is a digest of how it was built.
+    since; `recipe` is a digest of how it was built; `release_digest` is that of the stripped image, if it has one.
     """
 
     __tablename__ = "image"
@@ -235,6 +259,7 @@ class ImageRow(Table):
     builder: Mapped[str]
     built_revision: Mapped[str] = mapped_column(default="")
     recipe: Mapped[str] = mapped_column(default="")
+    release_digest: Mapped[str] = mapped_column(default="")
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
     tested: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
@@ -422,3 +447,71 @@ class ReportRow(Table):
     error: Mapped[str] = mapped_column(default="")
     code: Mapped[str] = mapped_column(default="")
     changed_at: Mapped[datetime]
+
+
+class TestResultRow(Table):
+    """How one test of a stage ended in one attempt. `image` is the digest it ran in, by which history compares."""
+
+    __tablename__ = "test_result"
+    __table_args__ = (
+        UniqueConstraint("stage_id", "attempt", "shard", "suite", "name"),
+        Index("ix_test_history", "project_id", "stage", "suite", "name", "id"),
+        Index("ix_test_run", "run_id", "id"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"))
+    stage: Mapped[str]
+    image: Mapped[str]
+    attempt: Mapped[int]
+    shard: Mapped[int] = mapped_column(default=0)
+    suite: Mapped[str]
+    name: Mapped[str]
+    state: Mapped[str]
+    seconds: Mapped[float]
+    message: Mapped[str] = mapped_column(default="")
+    flaky: Mapped[bool] = mapped_column(default=False)
+    new: Mapped[bool] = mapped_column(default=False)
+
+
+class ArtifactRow(Table):
+    """A file that a stage left behind, kept under the home; `path` is its name among the stage's."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (UniqueConstraint("stage_id", "path"), Index("ix_artifact_run", "run_id", "id"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    stage_id: Mapped[int] = mapped_column(ForeignKey("stage.id"))
+    path: Mapped[str]
+    size: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class SecretRow(Table):
+    """A secret by name, for all projects, one project, or one environment; an empty word stands for all of them."""
+
+    __tablename__ = "secret"
+    __table_args__ = (UniqueConstraint("project", "environment", "name"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[str] = mapped_column(default="")
+    environment: Mapped[str] = mapped_column(default="")
+    name: Mapped[str]
+    sealed: Mapped[str]
+    set_by: Mapped[str]
+    set_at: Mapped[datetime]
+
+
+class ScheduleRow(Table):
+    """A run that comes again and again, as the default branch's file says; `due_at` in the database's seconds."""
+
+    __tablename__ = "schedule"
+    __table_args__ = (UniqueConstraint("project_id", "key"), Index("ix_schedule_due", "due_at"))
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    key: Mapped[str]
+    cron: Mapped[str]
+    branch: Mapped[str]
+    stages: Mapped[list[Any] | None]
+    due_at: Mapped[float]
