@@ -191,6 +191,12 @@ class Chat(Protocol):
 class Transcript(Protocol):
     """What one stage has written."""
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let none of these be seen in what is written from now on."""
+
+    def masked(self, text: str) -> str:
+        """Return a text as it may be shown: without what is hidden."""
+
     def write(self, line: str) -> None:
         """Append one line."""
 

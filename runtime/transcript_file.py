@@ -3,9 +3,10 @@
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pipeline.masking import Mask
 from runtime.transcript_text import one_line
 
 # What may wait for a slow disk; beyond it lines are dropped, and how many is said.
@@ -29,6 +30,7 @@ class FileTranscript:
         self._limit = limit
         self._tail = tail
         self._done = done
+        self._mask = Mask()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._lost = 0
@@ -43,9 +45,17 @@ class FileTranscript:
         self._thread = threading.Thread(target=self._work, name=f"transcript {path.name}", daemon=True)
         self._thread.start()
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Let none of these be seen in what is written from now on."""
+        self._mask.hide(secrets)
+
+    def masked(self, text: str) -> str:
+        """Return a text as it may be shown: without what is hidden."""
+        return self._mask(text)
+
     def write(self, line: str) -> None:
         """Append one line. Never waits for the disk, never fails."""
-        data = one_line(line).encode() + b"\n"
+        data = one_line(self._mask(line)).encode() + b"\n"
         with self._changed:
             if self._closed:
                 return

@@ -21,7 +21,10 @@ SOURCE = "source"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StageWork:
-    """A stage and all its worker needs to know of the run around it."""
+    """A stage and all its worker needs to know of the run around it.
+
+    `wanted` are the stages that were asked for, None is all; a run that is not `trusted` is a stranger's.
+    """
 
     run_id: int
     project_id: int
@@ -34,6 +37,10 @@ class StageWork:
     run_state: State
     cancel_requested: bool
     attempt: int
+    wanted: tuple[str, ...] | None = None
+    trusted: bool = True
+    pull_request: int | None = None
+    build_number: int | None = None
 
     @property
     def branch(self) -> str | None:
@@ -118,6 +125,10 @@ def work(session: Session, stage_id: int) -> StageWork:
         run_state=State(run.state),
         cancel_requested=run.cancel_requested,
         attempt=stage.attempt,
+        wanted=None if run.wanted is None else tuple(run.wanted),
+        trusted=run.trusted,
+        pull_request=run.pull_request,
+        build_number=run.build_number,
     )
 
 

@@ -67,10 +67,9 @@ def given(
     nearest = {row.name: row for row in sorted(rows, key=lambda row: (row.project != "", row.environment != ""))}
     missing = [name for name in asked if name not in nearest]
     if missing:
-        raise StageFailed(
-            f"no secret {', '.join(missing)} is set for {project}; `slipway secret set {missing[0]} --project {project}`",
-            code="no_secret",
-        )
+        what = f"no secret {', '.join(missing)} is set for {project}"
+        fix = f"slipway secret set {missing[0]} --project {project}"
+        raise StageFailed(f"{what}; `{fix}`", code="no_secret")
     return {name: seal.open(nearest[name].sealed, owner=_scope(nearest[name]).owner(name)) for name in asked}
 
 

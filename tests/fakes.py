@@ -1,6 +1,6 @@
 """Fakes of the outside: stateful, and refusing what the real thing would refuse."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -120,6 +120,12 @@ class Transcripts:
 
     def tail(self, run: int, stage: str, lines: int) -> tuple[str, ...]:
         return ()
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        return None
+
+    def masked(self, text: str) -> str:
+        return text
 
     def write(self, line: str) -> None:
         return None

@@ -99,7 +99,9 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
     except StageFailed as failure:
         scene.transcript.write(failure.sentence)
         state = State.CANCELLED if failure.code == "ref_gone" else State.FAILED
-        return Done(outcome=Outcome(state=state, sentence=failure.sentence, code=failure.code, tail=failure.tail))
+        tail = tuple(scene.transcript.masked(line) for line in failure.tail)
+        sentence = scene.transcript.masked(failure.sentence)
+        return Done(outcome=Outcome(state=state, sentence=sentence, code=failure.code, tail=tail))
     except Cancelled:
         with scene.ctx.database.read() as session:
             stop = stops.asked(session, scene.work.stage.id)
