@@ -103,8 +103,8 @@ class Engine(Protocol):
     def builder(self) -> str:
         """Return `buildkit` or `classic`: what builds here will use."""
 
-    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits) -> str:
-        """Build and tag an image, give each line of output to `line`, return its id. Raises StageFailed."""
+    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]) -> str:
+        """Build and tag an image, give each line of output to `line`, return its id. Raises StageFailed, Cancelled."""
 
     def push(self, reference: str, line: Line) -> str:
         """Push a tagged image and return the digest the registry knows it by."""

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
@@ -37,7 +37,7 @@ class Answer:
         self._response: Response | None = None
         self._queue: SimpleQueue[dict[str, Any] | Exception | None] = SimpleQueue()
 
-    def messages(self, watch: Watch) -> Iterator[dict[str, Any]]:
+    def messages(self, watch: Watch, stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         """Yield what the engine says, as it says it.
 
         Raises what the watch or the body raises, APIError if the engine refuses, Unavailable if it goes away.
@@ -45,14 +45,14 @@ class Answer:
         thread = threading.Thread(target=self._talk, name="engine-answer", daemon=True)
         thread.start()
         try:
-            yield from self._heard(watch)
+            yield from self._heard(watch, stop)
         finally:
             self._give_up()
             thread.join(timeout=1)
 
-    def _heard(self, watch: Watch) -> Iterator[dict[str, Any]]:
+    def _heard(self, watch: Watch, stop: Callable[[], bool]) -> Iterator[dict[str, Any]]:
         while True:
-            watch.check()
+            watch.check(stop)
             try:
                 item = self._queue.get(timeout=TICK)
             except Empty:

@@ -1,6 +1,7 @@
 """Builds on the engine: BuildKit where it has it, the classic builder otherwise, by the same request."""
 
 import json
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from docker.errors import APIError
@@ -36,14 +37,14 @@ class Builds:
             return self._builder
         return BUILDKIT if self._wire.greeting.buildkit else CLASSIC
 
-    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits) -> str:
+    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]) -> str:
         """Build and tag an image from a tar stream and return its id; the engine stops if this is left early."""
         _check(spec)
         picture = Trace() if self.builder == BUILDKIT else Steps()
         watch = Watch("the build", limits, line)
         answer = Answer(self._wire, "/build", self._parameters(spec), context)
         try:
-            return _follow(answer, picture, watch, spec)
+            return _follow(answer.messages(watch, stop), picture, watch, spec)
         except APIError as fault:
             raise _refused(fault, spec) from fault
 
@@ -59,9 +60,9 @@ class Builds:
         } | ({"target": spec.target} if spec.target else {})
 
 
-def _follow(answer: Answer, picture: Trace | Steps, watch: Watch, spec: ImageSpec) -> str:
+def _follow(messages: Iterable[dict[str, Any]], picture: Trace | Steps, watch: Watch, spec: ImageSpec) -> str:
     image = ""
-    for message in answer.messages(watch):
+    for message in messages:
         for text in picture.read(message):
             watch.say(text)
         image = _image_id(message) or image

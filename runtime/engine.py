@@ -29,9 +29,9 @@ class DockerEngine:
         """Return `buildkit` or `classic`: what builds here will use."""
         return self._builds.builder
 
-    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits) -> str:
-        """Build and tag an image, give each line of output to `line`, return its id. Raises StageFailed."""
-        return self._builds.build(spec, context, line, limits)
+    def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]) -> str:
+        """Build and tag an image, give each line of output to `line`, return its id. Raises StageFailed, Cancelled."""
+        return self._builds.build(spec, context, line, limits, stop)
 
     def push(self, reference: str, line: Line) -> str:
         """Push a tagged image and return the digest the registry knows it by."""

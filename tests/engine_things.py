@@ -7,3 +7,8 @@ from pipeline.images import ImageSpec
 
 Context = Callable[[str], io.BytesIO]
 Spec = Callable[..., ImageSpec]
+
+
+def never() -> bool:
+    """Let the work go on: nobody stops it."""
+    return False

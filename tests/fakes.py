@@ -27,7 +27,7 @@ class Engine:
     def builder(self) -> str:
         return "buildkit"
 
-    def build(self, spec: ImageSpec, context: Any, line: Line, limits: Limits) -> str:
+    def build(self, spec: ImageSpec, context: Any, line: Line, limits: Limits, stop: Callable[[], bool]) -> str:
         raise AssertionError("nothing is built in these tests")
 
     def push(self, reference: str, line: Line) -> str:

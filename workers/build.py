@@ -86,7 +86,7 @@ def _build(scene: Scene, name: str, service: spec_file.Service, made_by: str) ->
         silence=work.spec.get("silence") or ctx.build_limits.silence,
     )
     with ctx.source.archive(scene.project.name, work.revision, spec.context) as context:
-        ctx.engine.build(spec, context, scene.transcript.write, limits)
+        ctx.engine.build(spec, context, scene.transcript.write, limits, ctx.stopping.is_set)
     digest = ctx.engine.push(spec.reference, scene.transcript.write)
     facts = ctx.engine.image(spec.reference)
     if facts is None:

@@ -20,7 +20,7 @@ import pytest
 from pipeline.containers import HOME, Limits
 from pipeline.images import ImageSpec
 from runtime.engine import DockerEngine
-from tests.engine_things import Context, Spec
+from tests.engine_things import Context, Spec, never
 from tests.parts import need
 
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
@@ -112,7 +112,7 @@ def spec(home: str) -> Spec:
 def image(engine: DockerEngine, context: Context, spec: Spec) -> str:
     """Return an image that has a shell."""
     wanted = spec()
-    engine.build(wanted, context(BUSYBOX), lambda _line: None, LIMITS)
+    engine.build(wanted, context(BUSYBOX), lambda _line: None, LIMITS, never)
     return wanted.reference
 
 

@@ -15,7 +15,7 @@ import pytest
 from pipeline.containers import HOME, ContainerSpec, ContainerState, Limits
 from pipeline.errors import Cancelled, StageFailed, Unavailable
 from runtime.engine import DockerEngine
-from tests.engine_things import Context, Spec
+from tests.engine_things import Context, Spec, never
 
 HOST_LIMITS = Limits(seconds=60, silence=30)
 
@@ -39,10 +39,6 @@ def api(host: str) -> Iterator[docker.APIClient]:
 
 def sh(name: str, image: str, script: str, **more: Any) -> ContainerSpec:
     return ContainerSpec(name=name, image=image, command=("sh", "-c", script), **more)
-
-
-def never() -> bool:
-    return False
 
 
 def run(
@@ -169,7 +165,9 @@ def test_a_user_that_is_not_in_the_image_fails_the_stage(
     engine: DockerEngine, context: Context, spec: Spec, name: str
 ) -> None:
     wanted = spec()
-    engine.build(wanted, context("FROM scratch\nCOPY busybox /bin/sh\nUSER nosuch\n"), lambda _line: None, HOST_LIMITS)
+    engine.build(
+        wanted, context("FROM scratch\nCOPY busybox /bin/sh\nUSER nosuch\n"), lambda _line: None, HOST_LIMITS, never
+    )
     with pytest.raises(StageFailed) as failed:
         engine.start(sh(name, wanted.reference, "true"))
     assert failed.value.code == "cannot_start"
