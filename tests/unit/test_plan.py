@@ -52,6 +52,13 @@ def test_each_kind_carries_what_it_needs_as_json() -> None:
         "run": ["sh", "-c", "x"],
         "env": {"A": "1"},
         "network": "private",
+        "with": [],
+        "secrets": [],
+        "restore": [],
+        "shards": 1,
+        "reports": {"junit": [], "coverage": [], "files": []},
+        "against": "",
+        "services": {},
         "timeout": 300.0,
         "silence": None,
     }

@@ -153,7 +153,7 @@ def test_a_problem_names_the_file_it_is_in(name: str) -> None:
     ("text", "said"),
     [
         ("stages:\n  build: {build: all, need: []}", "2 stages.build: unknown key `need` — did you mean `needs`?"),
-        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: build, port, health, drain, main, paths, paths_ignore"),
+        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: image, build, builder, release, command, env, volumes, depends_on, profiles, ready, protocol, hosts, port, health, drain, main, paths, paths_ignore"),
         ("stages:\n  build:\n    build: all\n    timeout: 900", "4 stages.build: `timeout` takes a time like 5m, not 900"),
         ("stages: {build: {build: all, silence: 0s}}", "1 stages.build: `silence` takes a time like 5m, not 0s"),
         ("stages: {build: {build: all, timeout: 8d}}", "1 stages.build: `timeout` can be 7d at most, not 8d"),
@@ -211,8 +211,8 @@ STAGES = "services: {web: , redis: }\nstages:\n  build: {build: all}\n  integrat
         ("test: {in: web, run: ' '}", "5 stages.integration: `run` is empty"),
         ("test: {in: web, run: []}", "5 stages.integration: `run` is empty"),
         ("test: {in: web, run: {}}", "5 stages.integration: `run` takes a text, not keys and values"),
-        ("test: {in: web, run: x, network: host}", "5 stages.integration: `network` is private or none, not host"),
-        ("title: x", "4 stages.integration: a stage does exactly one of build, test, deploy; this one says none of them"),
+        ("test: {in: web, run: x, network: host}", "5 stages.integration: `network` is private or localhost or none, not host"),
+        ("title: x", "4 stages.integration: a stage does exactly one of build, test, deploy, task; this one says none of them"),
     ],
 )  # fmt: skip
 def test_what_a_stage_names_must_be_there(stage: str, said: str) -> None:
@@ -222,7 +222,7 @@ def test_what_a_stage_names_must_be_there(stage: str, said: str) -> None:
 def test_a_stage_does_one_thing() -> None:
     found = problems(f"{STAGES}    test: {{in: web, run: x}}\n    deploy: staging")
     assert found == [
-        "slipway.yml:4 stages.integration: a stage does exactly one of build, test, deploy; this one says test, deploy"
+        "slipway.yml:4 stages.integration: a stage does exactly one of build, test, deploy, task; this one says test, deploy"
     ]
 
 
@@ -368,6 +368,8 @@ def test_what_starts_a_run_is_read_and_kept_as_rules() -> None:
     assert made.trigger.rules == {
         "push": {"branches": ["main", "release/*"], "paths_ignore": ["docs/**"]},
         "tag": {"patterns": ["v*"]},
+        "schedule": [],
+        "skip": True,
         "supersede": "queued",
     }
     assert from_json(to_json(made)) == made
@@ -397,7 +399,10 @@ def test_a_branch_or_tag_nobody_asked_for_starts_nothing(
     ("text", "problem"),
     [
         ("trigger: {pusch: 1}", "slipway.yml:1 trigger: unknown key `pusch` — did you mean `push`?"),
-        ("trigger: {schedule: []}", "slipway.yml:1 trigger: unknown key `schedule`; there are: push, tag, supersede"),
+        (
+            "trigger: {qqqqq: []}",
+            "slipway.yml:1 trigger: unknown key `qqqqq`; there are: push, tag, pull_request, schedule, skip, supersede",
+        ),
         (
             "trigger: {push: {branch: [a]}}",
             "slipway.yml:1 trigger.push: unknown key `branch` — did you mean `branches`?",
