@@ -9,7 +9,11 @@ from pipeline.names import slug
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSpec:
-    """One image to build: the Dockerfile is looked for inside the context, which is a path inside the commit."""
+    """One image to build: the Dockerfile is looked for inside the context, which is a path inside the commit.
+
+    `secrets` are what a step may mount, by name; `passing` are arguments that leave no mark in the image, a proxy's.
+    `suffix` follows the revision in the tag.
+    """
 
     name: str
     revision: str
@@ -18,12 +22,15 @@ class ImageSpec:
     target: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    passing: Mapping[str, str] = field(default_factory=dict, repr=False)
+    suffix: str = ""
     created: datetime
 
     @property
     def reference(self) -> str:
         """The immutable reference: name and 40-hex revision."""
-        return f"{self.name}:{self.revision}"
+        return f"{self.name}:{self.revision}{self.suffix}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """Builds on the engine: BuildKit where it has it, the classic builder otherwise, by the same request."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from docker.errors import APIError
@@ -12,6 +12,7 @@ from pipeline.errors import StageFailed, Unavailable
 from pipeline.images import ImageSpec
 from pipeline.ports import Line
 from runtime.answers import Answer
+from runtime.build_session import BuildSession
 from runtime.buildkit import Trace
 from runtime.classic import Steps
 from runtime.watch import Watch
@@ -39,14 +40,32 @@ class Builds:
 
     def build(self, spec: ImageSpec, context: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]) -> str:
         """Build and tag an image from a tar stream and return its id; the engine stops if this is left early."""
-        _check(spec)
+        _check(spec, self.builder)
         picture = Trace() if self.builder == BUILDKIT else Steps()
         watch = Watch("the build", limits, line)
-        answer = Answer(self._wire, "/build", self._parameters(spec), context)
         try:
-            return _follow(answer.messages(watch, stop), picture, watch, spec)
+            if self.builder == BUILDKIT:
+                return self._with_secrets(spec, context, picture, watch, stop)
+            return _follow(Answer(self._wire, "/build", self._parameters(spec), context), picture, watch, spec, stop)
         except APIError as fault:
             raise _refused(fault, spec) from fault
+
+    def _with_secrets(
+        self, spec: ImageSpec, context: BinaryIO, picture: Trace | Steps, watch: Watch, stop: Callable[[], bool]
+    ) -> str:
+        """Let the engine ask for the build's secrets while it lasts; they are in no request of ours."""
+        with BuildSession(self._wire, spec.secrets) as session:
+            answer = Answer(self._wire, "/build", self._parameters(spec) | {"session": session.id}, context)
+            try:
+                return _follow(answer, picture, watch, spec, stop)
+            except Unavailable as fault:
+                # The engine says of a step that lacks its secret no more than that it could not be run.
+                if not session.missed:
+                    raise
+                sentence = (
+                    f"{spec.dockerfile} mounts the secret {session.missed[0]}, which `build.secrets` does not name"
+                )
+                raise StageFailed(sentence, code="no_build_secret") from fault
 
     def _parameters(self, spec: ImageSpec) -> dict[str, str]:
         return {
@@ -54,15 +73,15 @@ class Builds:
             "t": spec.reference,
             "dockerfile": spec.dockerfile,
             "labels": json.dumps(dict(spec.labels)),
-            "buildargs": json.dumps(dict(spec.args)),
+            "buildargs": json.dumps({**spec.passing, **spec.args}),
             "rm": "1",
             "forcerm": "1",
         } | ({"target": spec.target} if spec.target else {})
 
 
-def _follow(messages: Iterable[dict[str, Any]], picture: Trace | Steps, watch: Watch, spec: ImageSpec) -> str:
+def _follow(answer: Answer, picture: Trace | Steps, watch: Watch, spec: ImageSpec, stop: Callable[[], bool]) -> str:
     image = ""
-    for message in messages:
+    for message in answer.messages(watch, stop):
         for text in picture.read(message):
             watch.say(text)
         image = _image_id(message) or image
@@ -80,11 +99,14 @@ def _image_id(message: dict[str, Any]) -> str:
     return str(aux.get("ID", "")) if isinstance(aux, dict) else ""
 
 
-def _check(spec: ImageSpec) -> None:
+def _check(spec: ImageSpec, builder: str) -> None:
     if problem := check_path(spec.dockerfile):
         raise StageFailed(problem, code="bad_dockerfile_path")
     if FRONTEND_ARGUMENT in spec.args:
         raise StageFailed(f"the build argument {FRONTEND_ARGUMENT} would run another builder", code="bad_build_args")
+    if spec.secrets and builder != BUILDKIT:
+        sentence = "secrets in builds need BuildKit, and the container engine here builds without it"
+        raise StageFailed(sentence, code="no_build_secrets")
 
 
 def _refused(fault: APIError, spec: ImageSpec) -> StageFailed | Unavailable:
