@@ -456,6 +456,7 @@ class TestResultRow(Table):
     __table_args__ = (
         UniqueConstraint("stage_id", "attempt", "shard", "suite", "name"),
         Index("ix_test_history", "project_id", "stage", "suite", "name", "id"),
+        Index("ix_test_image", "project_id", "stage", "image", "state"),
         Index("ix_test_run", "run_id", "id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -73,6 +73,7 @@ def _tests() -> None:
         sa.UniqueConstraint("stage_id", "attempt", "shard", "suite", "name"),
     )
     op.create_index("ix_test_history", "test_result", ["project_id", "stage", "suite", "name", "id"])
+    op.create_index("ix_test_image", "test_result", ["project_id", "stage", "image", "state"])
     op.create_index("ix_test_run", "test_result", ["run_id", "id"])
 
 
