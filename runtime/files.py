@@ -4,11 +4,11 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import Unavailable
+from pipeline.errors import Cancelled, Unavailable
 
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.02
@@ -41,18 +41,21 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Path, timeout: float) -> Iterator[None]:
-    """Hold the lock file at `path`, waiting at most `timeout` seconds; the kernel frees it if the holder dies."""
+def locked(path: Path, timeout: float, stop: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Hold the lock file at `path`, waiting at most `timeout` seconds; the kernel frees it if the holder dies.
+
+    Raises Cancelled if `stop` says so while it waits.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _acquire(descriptor, path, time.monotonic() + timeout)
+        _acquire(descriptor, path, time.monotonic() + timeout, stop)
         yield
     finally:
         os.close(descriptor)
 
 
-def _acquire(descriptor: int, path: Path, deadline: float) -> None:
+def _acquire(descriptor: int, path: Path, deadline: float, stop: Callable[[], bool]) -> None:
     pause = FIRST_PAUSE
     while True:
         try:
@@ -61,6 +64,8 @@ def _acquire(descriptor: int, path: Path, deadline: float) -> None:
         except BlockingIOError as fault:
             if time.monotonic() >= deadline:
                 raise Unavailable(f"{path.name} is still held by another process", code="locked") from fault
+            if stop():
+                raise Cancelled(f"the wait for {path.name} was called off") from fault
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
 

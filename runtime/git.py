@@ -4,14 +4,15 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import Unavailable
+from pipeline.errors import Cancelled, Unavailable
 from runtime.git_shield import Reach, bounded, environment, mortal, options
 
 LADDER = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
@@ -20,6 +21,14 @@ NOTHING = Reach()
 ERROR_BYTES = 16 * 1024
 OUTPUT_BYTES = 4 * 1024**2
 HIDDEN = "***"
+# How often a command at work asks whether it is still wanted.
+TICK = 0.2
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Go on whatever happens."""
+    return False
 
 
 class Flood(Unavailable):
@@ -38,20 +47,25 @@ class Done:
 
 
 class Process:
-    """A git command at work: its own process group, killed when its time is over or when nobody wants it any more."""
+    """A git command at work: its own process group, killed when its time is over or when nobody wants it any more.
 
-    def __init__(self, arguments: Sequence[str], git_dir: Path, seconds: float, reach: Reach = NOTHING) -> None:
+    `stop` is asked all the while: once it says so the command ends, and whoever waits for it is told by Cancelled.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], git_dir: Path, seconds: float, reach: Reach = NOTHING, stop: Stop = never
+    ) -> None:
         self._name = arguments[0]
+        self._stop = stop
         self._seconds = seconds
         self._secrets = reach.credentials.secrets if reach.credentials else ()
-        self._expired = False
+        self._expired = self._called_off = False
+        self._over = threading.Event()
         self._popen = _start([*mortal(seconds), *bounded(reach), "git", *options(git_dir, reach), *arguments], reach)
         self._errors: deque[bytes] = deque(maxlen=ERROR_BYTES // 1024)
         self._reader = threading.Thread(target=self._read_errors, daemon=True)
         self._reader.start()
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-        self._timer.start()
+        threading.Thread(target=self._guard, daemon=True).start()
 
     @property
     def input(self) -> IO[bytes]:
@@ -64,10 +78,12 @@ class Process:
         return _pipe(self._popen.stdout)
 
     def wait(self) -> int:
-        """Return the exit code once the command has ended. Raises Unavailable if its time was over."""
+        """Return the exit code once the command has ended. Raises Unavailable if its time was over, or Cancelled."""
         code = self._popen.wait()
-        self._timer.cancel()
+        self._over.set()
         self._reader.join(PATIENCE)
+        if self._called_off:
+            raise Cancelled(f"git {self._name} was stopped because the run was cancelled")
         if self._expired:
             raise Unavailable(f"git {self._name} took longer than {self._seconds:g} s", code="git_timeout")
         return code
@@ -83,7 +99,7 @@ class Process:
 
     def stop(self) -> None:
         """End the command and whatever it has started: interrupt, then terminate, then kill."""
-        self._timer.cancel()
+        self._over.set()
         self._end()
         for pipe in (self.input, self.output):
             _close(pipe)
@@ -103,10 +119,17 @@ class Process:
             except subprocess.TimeoutExpired:
                 continue
 
-    def _expire(self) -> None:
-        if self._popen.poll() is None:
-            self._expired = True
-            self._end()
+    def _guard(self) -> None:
+        """End the command when its time is over, or when it is called off."""
+        deadline = time.monotonic() + self._seconds
+        while not self._over.wait(min(TICK, max(0.0, deadline - time.monotonic()))):
+            if self._popen.poll() is not None:
+                return
+            self._called_off = self._stop()
+            self._expired = not self._called_off and time.monotonic() >= deadline
+            if self._called_off or self._expired:
+                self._end()
+                return
 
     def _read_errors(self) -> None:
         stream = _pipe(self._popen.stderr)
@@ -115,9 +138,9 @@ class Process:
 
 
 @contextmanager
-def opened(arguments: Sequence[str], *, git_dir: Path, seconds: float) -> Iterator[Process]:
+def opened(arguments: Sequence[str], *, git_dir: Path, seconds: float, stop: Stop = never) -> Iterator[Process]:
     """Start a git command and end it when the block is left."""
-    process = Process(arguments, git_dir, seconds)
+    process = Process(arguments, git_dir, seconds, stop=stop)
     try:
         yield process
     finally:
@@ -125,10 +148,16 @@ def opened(arguments: Sequence[str], *, git_dir: Path, seconds: float) -> Iterat
 
 
 def run(
-    arguments: Sequence[str], *, git_dir: Path, seconds: float, reach: Reach = NOTHING, most: int = OUTPUT_BYTES
+    arguments: Sequence[str],
+    *,
+    git_dir: Path,
+    seconds: float,
+    reach: Reach = NOTHING,
+    most: int = OUTPUT_BYTES,
+    stop: Stop = never,
 ) -> Done:
     """Run a git command to its end and return what it said. Raises Flood if that is `most` bytes or more."""
-    process = Process(arguments, git_dir, seconds, reach)
+    process = Process(arguments, git_dir, seconds, reach, stop)
     try:
         _close(process.input)
         out = process.output.read(most)

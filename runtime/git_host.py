@@ -12,7 +12,7 @@ from pipeline.credentials import SourceForbidden
 from pipeline.errors import StageFailed, Unavailable
 from pipeline.ports import Tip
 from pipeline.push import HEADS, TAGS, is_sha
-from runtime.git import OUTPUT_BYTES, Done, run
+from runtime.git import OUTPUT_BYTES, Done, Stop, never, run
 from runtime.git_shield import Reach
 
 # What `git check-ref-format` allows, and no more: only such a name is ever put into a refspec.
@@ -37,16 +37,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Host:
-    """Whoever answers at an address, asked for a project."""
+    """Whoever answers at an address, asked for a project, until `stop` says that nobody wants to know any more."""
 
     project: str
     url: str
     reach: Reach
     seconds: float
+    stop: Stop = never
 
     def send(self, arguments: Sequence[str], *, git_dir: Path = NOWHERE, most: int = OUTPUT_BYTES) -> Done:
         """Run a git command that speaks to the host."""
-        return run(arguments, git_dir=git_dir, seconds=self.seconds, reach=self.reach, most=most)
+        return run(arguments, git_dir=git_dir, seconds=self.seconds, reach=self.reach, most=most, stop=self.stop)
 
     def tips(self) -> dict[str, Tip]:
         """Return every branch and tag by its full name. Raises Unavailable."""

@@ -16,7 +16,7 @@ from pipeline.project import check_name
 from pipeline.push import is_sha
 from runtime.addresses import Resolve, reach, resolve
 from runtime.files import locked
-from runtime.git import Process, opened
+from runtime.git import Process, Stop, never, opened
 from runtime.git_host import Host, check_ref
 from runtime.git_objects import DIRECTORY, Damaged, Objects, objects
 from runtime.mirror import Mirror
@@ -31,7 +31,8 @@ LARGEST = 2 * 1024**3
 class GitSource:
     """pipeline.ports.Source on one bare mirror per project, `{directory}/{project}.git`.
 
-    `glance` is how many seconds a look at all refs may take, `largest` how many bytes one fetch may bring.
+    `glance` is how many seconds a look at all refs may take, `largest` how many bytes one fetch may bring. Whatever
+    takes long ends with Cancelled soon after `stop` says so.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class GitSource:
         glance: float = GLANCE_SECONDS,
         largest: int = LARGEST,
         resolve: Resolve = resolve,
+        stop: Stop = never,
     ) -> None:
         self._directory = directory
+        self._stop = stop
         self._local_paths = local_paths
         self._reach = partial(reach, home=directory, private_addresses=private_addresses, resolve=resolve)
         self._largest = largest
@@ -114,7 +117,7 @@ class GitSource:
         mirror = self._mirror(project)
         commit = _full(revision) if _inside(path) in {"", "."} else self._only(project, revision, path)
         command = ["archive", "--format=tar", "--end-of-options", commit]
-        with opened(command, git_dir=mirror.path, seconds=self._seconds) as process:
+        with opened(command, git_dir=mirror.path, seconds=self._seconds, stop=self._stop) as process:
             process.input.close()
             with io.BufferedReader(_Checked(process, partial(self._examine, project)), 256 * 1024) as stream:
                 yield cast(BinaryIO, stream)
@@ -172,7 +175,7 @@ class GitSource:
         except Rejected as error:
             raise StageFailed(error.sentence, code=error.code, fix=error.fix) from error
         allowed = replace(allowed, file_bytes=self._largest, credentials=credentials)
-        return Host(project=project, url=url, reach=allowed, seconds=seconds)
+        return Host(project=project, url=url, reach=allowed, seconds=seconds, stop=self._stop)
 
     def _present(self, project: str) -> Mirror:
         mirror = self._mirror(project)
@@ -184,7 +187,7 @@ class GitSource:
         return Mirror(path=self._directory / f"{check_name(project)}.git", seconds=self._seconds)
 
     def _lock(self, project: str) -> AbstractContextManager[None]:
-        return locked(self._directory / f"{check_name(project)}.lock", timeout=self._seconds)
+        return locked(self._directory / f"{check_name(project)}.lock", timeout=self._seconds, stop=self._stop)
 
 
 class _Checked(io.RawIOBase):

@@ -3,6 +3,7 @@
 import gc
 import os
 import socket
+import threading
 from contextlib import suppress
 from functools import cache
 
@@ -60,9 +61,11 @@ def context() -> Context:
     settings = Settings()
     configure(settings.log_format)
     database = Database(settings.database_url, on_commit=Wake(settings.run / "clock.sock").send)
+    stopping = threading.Event()
     return Context(
+        stopping=stopping,
         database=database,
-        source=_source(settings),
+        source=_source(settings, stopping),
         engine=DockerEngine(settings.docker.host, settings.home_id, settings.docker.networks, settings.build.builder),
         registry=HttpRegistry(settings.registry_address),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
@@ -86,12 +89,13 @@ def context() -> Context:
     )
 
 
-def _source(settings: Settings) -> GitSource:
+def _source(settings: Settings, stopping: threading.Event) -> GitSource:
     return GitSource(
         settings.home / "git",
         local_paths=settings.local_paths,
         private_addresses=settings.source.private_addresses,
         largest=settings.source.limit,
+        stop=stopping.is_set,
     )
 
 
