@@ -114,6 +114,9 @@ class Limits(BaseModel):
     transcript: int = 16 * 1024**2
     test_timeout: float = 900
     test_silence: float = 300
+    interrupt: float = Field(default=2, ge=0)
+    terminate: float = Field(default=5, ge=0)
+    disk_free: int = Field(default=2 * 1024**3, ge=0)
     memory: int = 2 * 1024**3
 
 

@@ -11,18 +11,27 @@ from runtime.containers import Containers
 from runtime.images import Images
 from runtime.networks import Networks
 from runtime.oneshot import OneShots
+from runtime.stopping import Grace
 from runtime.wire import Wire
 
 
 class DockerEngine:
     """A Docker engine at `host`; what is made carries the label of `home`, networks are cut from `networks`."""
 
-    def __init__(self, host: str, home: str, networks: str, builder: str = "auto") -> None:
+    def __init__(
+        self,
+        host: str,
+        home: str,
+        networks: str,
+        builder: str = "auto",
+        *,
+        grace: Grace = Grace(),  # noqa: B008
+    ) -> None:
         wire = Wire(host)
         self._images = Images(wire)
         self._builds = Builds(wire, builder)
         self._containers = Containers(wire, home, self._images.image)
-        self._oneshots = OneShots(wire, self._containers)
+        self._oneshots = OneShots(wire, self._containers, grace)
         self._networks = Networks(wire, home, networks)
 
     def builder(self) -> str:

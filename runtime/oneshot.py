@@ -12,10 +12,11 @@ from requests.exceptions import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
 from pipeline.containers import ContainerSpec, Limits
-from pipeline.errors import StageFailed, Unavailable
+from pipeline.errors import Cancelled, StageFailed, Unavailable
 from pipeline.ports import Line
 from runtime.containers import Containers
 from runtime.lines import Output
+from runtime.stopping import Ear, Grace, Ladder
 from runtime.watch import TICK, Watch
 from runtime.wire import Wire
 
@@ -32,16 +33,16 @@ log = logging.getLogger(__name__)
 class OneShots:
     """Runs containers to their end."""
 
-    def __init__(self, wire: Wire, containers: Containers) -> None:
+    def __init__(self, wire: Wire, containers: Containers, grace: Grace) -> None:
         self._wire = wire
+        self._ladder = Ladder(wire, grace)
         self._containers = containers
 
     def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Stop) -> int:
         """Run a container, stream its output, return its exit code; it is removed whatever happens."""
         watch = Watch(said_command(spec), limits, line)
         with self._created(spec) as container:
-            self._listen(container, spec, watch, stop)
-            code = self._wait(container, watch, stop)
+            code = self._heard(container, spec, watch, stop)
             if code != 0:
                 self._explain(container, spec, code, watch)
             return code
@@ -66,18 +67,32 @@ class OneShots:
             self._containers.remove(spec.name, grace=0)
         raise Unavailable(f"somebody else keeps taking the name {spec.name}", code="busy")
 
-    def _listen(self, container: str, spec: ContainerSpec, watch: Watch, stop: Stop) -> None:
-        """Start the container and pass on all it writes: who listens first cannot miss a word."""
+    def _heard(self, container: str, spec: ContainerSpec, watch: Watch, stop: Stop) -> int:
+        """Start the container, pass on all it writes, and return its exit code: who listens first misses no word.
+
+        One that is called off, or takes too long, is stopped in an orderly way, and what it still says is passed on.
+        """
         output = Output()
         with self._attached(container) as wire:
             if not self._containers.begin(container, spec):
                 raise Unavailable(f"{spec.name} was removed while it started", code="busy")
-            while chunk := self._chunk(wire, watch, stop):
-                watch.heard()
-                for line in output.feed(chunk):
-                    watch.say(line)
-        for line in output.flush():
-            watch.say(line)
+            try:
+                self._listen(wire, output, watch, stop)
+                code = self._wait(container, watch, stop)
+            except (Cancelled, StageFailed) as end:
+                self._ladder.climb(container, Ear(wire=wire, output=output, say=watch.say))
+                _flush(output, watch)
+                if isinstance(end, StageFailed):
+                    end.tail = watch.tail
+                raise
+        return code
+
+    def _listen(self, wire: socket.socket, output: Output, watch: Watch, stop: Stop) -> None:
+        while chunk := self._chunk(wire, watch, stop):
+            watch.heard()
+            for line in output.feed(chunk):
+                watch.say(line)
+        _flush(output, watch)
 
     @contextmanager
     def _attached(self, container: str) -> Iterator[socket.socket]:
@@ -134,6 +149,11 @@ def said_command(spec: ContainerSpec) -> str:
     shell = spec.command[:2] in {("sh", "-c"), ("/bin/sh", "-c")} and len(spec.command) > 2
     said = " ".join((spec.command[2] if shell else shlex.join(spec.command)).split())
     return f"`{said if len(said) <= LONGEST_COMMAND else said[: LONGEST_COMMAND - 1] + '…'}`"
+
+
+def _flush(output: Output, watch: Watch) -> None:
+    for line in output.flush():
+        watch.say(line)
 
 
 def _only_slow(fault: Exception) -> bool:

@@ -22,6 +22,7 @@ from runtime.haproxy import Haproxy
 from runtime.probe import http_probe
 from runtime.registry import HttpRegistry
 from runtime.source import GitSource
+from runtime.stopping import Grace
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
 from store import deployments, environments, jobs, runs
@@ -66,7 +67,7 @@ def context() -> Context:
         stopping=stopping,
         database=database,
         source=_source(settings, stopping),
-        engine=DockerEngine(settings.docker.host, settings.home_id, settings.docker.networks, settings.build.builder),
+        engine=_engine(settings),
         registry=HttpRegistry(settings.registry_address),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
         names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address, zones=settings.domains),
@@ -87,6 +88,12 @@ def context() -> Context:
         test_limits=Limits(seconds=settings.limits.test_timeout, silence=settings.limits.test_silence),
         memory=settings.limits.memory,
     )
+
+
+def _engine(settings: Settings) -> DockerEngine:
+    grace = Grace(interrupt=settings.limits.interrupt, terminate=settings.limits.terminate)
+    docker, builder = settings.docker, settings.build.builder
+    return DockerEngine(docker.host, settings.home_id, docker.networks, builder, grace=grace)
 
 
 def _source(settings: Settings, stopping: threading.Event) -> GitSource:

@@ -15,6 +15,7 @@ import pytest
 from pipeline.containers import HOME, ContainerSpec, ContainerState, Limits
 from pipeline.errors import Cancelled, StageFailed, Unavailable
 from runtime.engine import DockerEngine
+from runtime.stopping import Grace
 from tests.engine_things import Context, Spec, never
 
 HOST_LIMITS = Limits(seconds=60, silence=30)
@@ -128,6 +129,36 @@ def test_a_run_that_is_called_off_stops_within_half_a_second(engine: DockerEngin
         engine.run(sh(name, image, "echo begun; sleep 60"), hear, HOST_LIMITS, stop.is_set)
     assert time.monotonic() - began[0] < 0.9
     assert engine.look(name) is None
+
+
+def test_F38_a_command_that_is_called_off_may_say_its_last_words(engine: DockerEngine, image: str, name: str) -> None:
+    stop = threading.Event()
+    lines: list[str] = []
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        stop.set()
+
+    script = "trap '' INT; trap 'echo saved; exit 3' TERM; echo begun; while true; do sleep 0.1; done"
+    with pytest.raises(Cancelled):
+        engine.run(sh(name, image, script), hear, HOST_LIMITS, stop.is_set)
+    assert lines == ["begun", "saved"]
+    assert engine.look(name) is None
+
+
+def test_F38_a_command_that_hears_nothing_is_killed(home: str, host: str, image: str, name: str) -> None:
+    hasty = DockerEngine(host, home, "10.214.0.0/16", grace=Grace(interrupt=0.2, terminate=0.2))
+    script = "trap '' INT TERM; echo begun; while true; do sleep 0.1; done"
+    with pytest.raises(StageFailed) as failed:
+        hasty.run(sh(name, image, script), lambda _line: None, Limits(seconds=1, silence=9), lambda: False)
+    assert (failed.value.code, hasty.look(name)) == ("timeout", None)
+
+
+def test_F38_what_a_command_says_after_its_time_is_in_the_tail(engine: DockerEngine, image: str, name: str) -> None:
+    script = "trap 'echo interrupted; exit 1' INT; echo begun; while true; do sleep 0.1; done"
+    with pytest.raises(StageFailed) as failed:
+        run(engine, sh(name, image, script), Limits(seconds=1, silence=9))
+    assert failed.value.tail == ("begun", "interrupted")
 
 
 def test_a_run_goes_on_after_its_output_is_closed(engine: DockerEngine, image: str, name: str) -> None:
