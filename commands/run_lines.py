@@ -9,6 +9,7 @@ from pipeline.names import short
 from pipeline.outcome import State
 
 SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
+FLAKY = "~"
 # What people wrote into a commit must not speak to the terminal.
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 TAIL = 20
@@ -24,14 +25,15 @@ def ended(thing: View) -> bool:
 def run_line(run: View) -> str:
     """Return a run in one line."""
     where = run["branch"] or run["tag"] or run["ref"]
-    words = (f"{run['id']:<6}", f"{_sign(run)} {run['state']:<10}", f"{run['project']}", short(run["revision"]))
+    words = (f"{run['id']:<6}", f"{_sign(run)} {_word(run):<10}", f"{run['project']}", short(run["revision"]))
     return clean(f"{'  '.join(words)}  {where}  {subject(run['message'])}  {took(run)}".rstrip())
 
 
 def stage_line(stage: View) -> str:
     """Return a stage in one line."""
+    may = "and may: " if stage.get("allow_failure") and stage["state"] in {"failed", "error"} else ""
     return clean(
-        f"  {_sign(stage)} {stage['name']:<16} {stage['state']:<10} {took(stage):>8}  {subject(stage['reason'])}"
+        f"  {_sign(stage)} {stage['name']:<16} {_word(stage):<10} {took(stage):>8}  {may}{subject(stage['reason'])}"
     ).rstrip()
 
 
@@ -65,4 +67,9 @@ def took(thing: View) -> str:
 
 
 def _sign(thing: View) -> str:
-    return SIGNS.get(thing["state"], "–")
+    return FLAKY if thing.get("flaky") and thing["state"] == "passed" else SIGNS.get(thing["state"], "–")
+
+
+def _word(thing: View) -> str:
+    """Return the state; what passed only on retry is never said to have just passed."""
+    return "flaky" if thing.get("flaky") and thing["state"] == "passed" else str(thing["state"])

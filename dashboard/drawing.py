@@ -23,7 +23,7 @@ def chosen(run: View, name: str | None) -> View | None:
     stages: list[View] = run["stages"]
     for wanted in (
         lambda one: one["name"] == name,
-        lambda one: one["state"] in BROKEN,
+        _broke,
         lambda one: one["state"] == "running",
     ):
         found = next((one for one in stages if wanted(one)), None)
@@ -34,7 +34,12 @@ def chosen(run: View, name: str | None) -> View | None:
 
 def failure(run: View) -> View | None:
     """Return the stage that broke the run."""
-    return next((one for one in run["stages"] if one["state"] in BROKEN), None)
+    return next((one for one in run["stages"] if _broke(one)), None)
+
+
+def let_pass(run: View) -> list[View]:
+    """Return the stages that failed, and may."""
+    return [one for one in run["stages"] if one["state"] in BROKEN and one["allow_failure"]]
 
 
 def left_out(run: View) -> list[View]:
@@ -59,6 +64,10 @@ def waterfall(run: View, now: datetime) -> list[View]:
         return min(WIDTH, max(0, round((then - start).total_seconds() / whole * WIDTH)))
 
     return [stage | {"bar": _bar(stage, place)} for stage in run["stages"]]
+
+
+def _broke(stage: View) -> bool:
+    return stage["state"] in BROKEN and not stage["allow_failure"]
 
 
 def _bar(stage: View, place: Any) -> tuple[int, int] | None:

@@ -43,6 +43,7 @@ def install(app: Flask, *, now: Callable[[], datetime], facts: dict[str, Any]) -
         "size": words.size,
         "hue": words.hue,
         "short": short,
+        "shown": words.shown,
         "subject": words.subject,
         "person": words.person,
         "mrkdwn": mrkdwn,

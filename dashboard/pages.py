@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from dashboard.asking import page_asked, run_filter
-from dashboard.drawing import chosen, failure, left_out, tail_of, waterfall
+from dashboard.drawing import chosen, failure, left_out, let_pass, tail_of, waterfall
 from dashboard.logs import log_page
 from dashboard.reading import Reading, number
 from pipeline.outcome import State
@@ -46,6 +46,7 @@ def make_pages(reading: Reading) -> Blueprint:
             "why": failure(found),
             "tail": tail_of(found),
             "left_out": left_out(found),
+            "let_pass": let_pass(found),
         }
         return render_template("run.html", run=found, stage=stage, log=log, moving=moving, **drawn)
 

@@ -27,8 +27,10 @@ DOING = {
     Kind.BUILD: ("🔨", "building"),
     Kind.TEST: ("🧪", "testing"),
     Kind.DEPLOY: ("🚢", "deploying"),
+    Kind.TASK: ("🔧", "working"),
 }
 TAIL_LINES = 20
+FLAKY = "🎲"
 
 
 def run_message(story: RunStory, *, web_url: str, channel: str) -> ChatMessage:
@@ -103,7 +105,8 @@ def _progress(story: RunStory) -> tuple[str, str]:
     if story.state is State.SKIPPED:
         return MARKS[State.SKIPPED], cut(escape(story.reason), 600) or "skipped"
     if story.state is State.PASSED:
-        return "✅", f"passed in {span(story.seconds)}" if story.seconds is not None else "passed"
+        word = "passed on retry (flaky)" if story.flaky else "passed"
+        return FLAKY if story.flaky else "✅", f"{word} in {span(story.seconds)}" if story.seconds is not None else word
     if story.running:
         return DOING[story.running.kind]
     return MARKS.get(story.state, "◌"), "queued" if story.state is State.RUNNING else story.state.value
@@ -118,13 +121,16 @@ def _subject(story: RunStory) -> str:
 
 def _stage(stage: StageStory) -> str:
     mark, word = (DOING[stage.kind]) if stage.state is State.RUNNING else (MARKS.get(stage.state, "◌"), stage.state)
-    if stage.state is State.QUEUED and stage.sentence:
+    if stage.state is State.QUEUED and stage.sentence and stage.attempt:
         mark = "⚠️"
+    if stage.flaky:
+        mark = FLAKY
     took = span(stage.seconds) if stage.seconds is not None and stage.state is not State.RUNNING else ""
     again = f"attempt {stage.attempt}" if stage.attempt > 1 else ""
     said = cut(escape(stage.sentence), 200) if stage.sentence else ""
     doing = str(word) if stage.state is not State.PASSED else ""
-    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, took, again, said) if part)
+    may = "and may" if stage.allow_failure and stage.state in {State.FAILED, State.ERROR} else ""
+    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, may, took, again, said) if part)
 
 
 def _tail(story: RunStory) -> list[str]:

@@ -81,6 +81,8 @@ class StageFacts:
     state: State
     sentence: str = ""
     attempt: int = 0
+    flaky: bool = False
+    allow_failure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,14 +163,14 @@ def _is_news(status: Status, told: Mapping[str, Any]) -> bool:
 
 def _words(run: RunFacts) -> str:
     """Say how a run stands, as its message does."""
-    culprit = next((one for one in run.stages if one.state is run.state), None)
+    culprit = next((one for one in run.stages if one.state is run.state and not one.allow_failure), None)
     # Between two stages the next one is named, so that the sentence changes once a stage and not twice.
     culprit = culprit or next((one for one in run.stages if not one.state.ended), None)
     where = culprit.name if culprit else "the run"
     why = (culprit.sentence if culprit else "") or run.reason
     colon, reason = (f": {one}" if one else "" for one in (why, run.reason))
     told = {
-        State.PASSED: "passed" + (f" in {span(run.seconds)}" if run.seconds is not None else ""),
+        State.PASSED: _passed(run) + (f" in {span(run.seconds)}" if run.seconds is not None else ""),
         State.FAILED: f"failed in {where}{colon}",
         State.ERROR: f"could not run {where}; this is not your code{colon}",
         State.RUNNING: f"is running: {where}" if culprit else "is running",
@@ -176,6 +178,10 @@ def _words(run: RunFacts) -> str:
         State.CANCELLED: f"was cancelled{reason}",
     }
     return told.get(run.state, f"is {run.state}{reason}")
+
+
+def _passed(run: RunFacts) -> str:
+    return "passed on retry (flaky)" if any(stage.flaky for stage in run.stages) else "passed"
 
 
 def _stage_words(stage: StageFacts) -> str:

@@ -1,5 +1,6 @@
 """A run: one push through the stages, and the only way its state moves."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.outcome import Outcome, State
@@ -7,6 +8,9 @@ from pipeline.stage import Kind, Stage
 
 # A run that stopped for several reasons is called by the first of these.
 STOPPED = (State.CANCELLED, State.ERROR, State.FAILED, State.SUPERSEDED)
+# What stops all of a run; the rest stops only what needs it.
+WHOLE = frozenset({State.CANCELLED, State.SUPERSEDED})
+FLAKY = "passed on retry (flaky)"
 
 
 class IllegalMove(Exception):
@@ -22,37 +26,116 @@ class Run:
     stages: tuple[Stage, ...] = ()
 
     def advance(self, stage_id: int, outcome: Outcome) -> "Run":
-        """Return the run after a stage ended: what waits behind a stop is skipped, and the run may end.
+        """Return the run after a stage ended: what needs a stage that stopped is skipped, and the run may end.
 
-        A source stage that is skipped has found nothing to do, and ends the run as skipped.
+        A failure that is forgiven puts the stage back in the queue. A source stage that is skipped has found nothing to
+        do, and ends the run as skipped.
         """
         if self.state.ended:
             raise IllegalMove(f"r{self.id} is already {self.state}")
         stages = tuple(_ended(stage, outcome) if stage.id == stage_id else stage for stage in self.stages)
-        stop = next((stage for stage in stages if stage.state in STOPPED or _nothing_to_do(stage)), None)
-        if stop:
-            stages = tuple(_skipped(stage, stop) for stage in stages)
+        stages = _skipped(stages)
         return replace(self, stages=stages, state=_state(stages))
+
+    def again(self, names: Collection[str] = ()) -> "Run":
+        """Return the run with these stages queued once more, and with them what was never started because of them.
+
+        Without names they are all that stopped. Raises IllegalMove if one has not ended, or there is none.
+        """
+        chosen = {stage.name for stage in self.stages if stage.name in names or (not names and stage.stops_others)}
+        # A run that was stopped as a whole goes on as a whole.
+        chosen |= {stage.name for stage in self.stages if stage.state in WHOLE}
+        if not chosen or any(not stage.state.ended for stage in self.stages if stage.name in chosen):
+            raise IllegalMove(f"r{self.id} has no stage to run again")
+        behind = set(chosen)
+        for stage in self._in_order():
+            if stage.state is State.SKIPPED and behind.intersection(stage.needs):
+                behind.add(stage.name)
+                chosen |= {stage.name} if stage.was_not_started else set()
+        stages = tuple(_queued(stage) if stage.name in chosen else stage for stage in self.stages)
+        # What stands behind another stop than these stays as it was.
+        stages = _skipped(stages)
+        return replace(self, stages=stages, state=State.RUNNING)
+
+    @property
+    def culprit(self) -> Stage | None:
+        """The stage that the run ended for as it did."""
+        return next((stage for stage in self.stages if stage.state is self.state and not stage.lets_others_start), None)
 
     @property
     def ready(self) -> tuple[Stage, ...]:
-        """The queued stages whose needs are all met."""
-        open_doors = {stage.name for stage in self.stages if stage.lets_others_start}
-        return tuple(
-            stage for stage in self.stages if stage.state is State.QUEUED and open_doors.issuperset(stage.needs)
-        )
+        """The queued stages whose needs are all met; of one that was skipped, those that it had itself."""
+        opened: set[str] = set()
+        for stage in self._in_order():
+            if stage.lets_others_start and (stage.state is not State.SKIPPED or opened.issuperset(stage.needs)):
+                opened.add(stage.name)
+        return tuple(stage for stage in self.stages if stage.state is State.QUEUED and opened.issuperset(stage.needs))
+
+    def _in_order(self) -> Iterable[Stage]:
+        """Return the stages so that each comes after what it needs; what a circle holds comes last."""
+        left, known = list(self.stages), {stage.name for stage in self.stages}
+        done: set[str] = set()
+        while left:
+            free = [stage for stage in left if done.issuperset(known.intersection(stage.needs))] or left
+            yield from free
+            done.update(stage.name for stage in free)
+            left = [stage for stage in left if stage.name not in done]
 
 
 def _ended(stage: Stage, outcome: Outcome) -> Stage:
     if stage.state.ended or not outcome.state.ended:
         raise IllegalMove(f"stage {stage.name} cannot go from {stage.state} to {outcome.state}")
-    return replace(stage, state=outcome.state, sentence=outcome.sentence)
+    now = replace(stage, state=outcome.state, sentence=outcome.sentence, code=outcome.code)
+    if outcome.state is State.FAILED:
+        return _failed(now)
+    if outcome.state is State.PASSED and stage.tries:
+        return replace(now, flaky=True, sentence=": ".join(filter(None, (FLAKY, outcome.sentence))))
+    return now
 
 
-def _skipped(stage: Stage, stop: Stage) -> Stage:
+def _failed(stage: Stage) -> Stage:
+    """Count a failure, and put the stage back in the queue if it is forgiven."""
+    stage = replace(stage, tries=stage.tries + 1)
+    if stage.tries > stage.retries:
+        return stage
+    again = f"failed, trying again ({stage.tries} of {stage.retries})"
+    return replace(stage, state=State.QUEUED, sentence=": ".join(filter(None, (again, stage.sentence))))
+
+
+def _queued(stage: Stage) -> Stage:
+    return replace(stage, state=State.QUEUED, sentence="", code="", flaky=False)
+
+
+def _skipped(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Return the stages, those that now can never start as skipped, each for the first stop that it stands behind."""
+    whole = next((stage for stage in stages if stage.state in WHOLE or _stops_all(stage)), None)
+    if whole:
+        return tuple(_not_started(stage, whole) for stage in stages)
+    behind = {stage.name: stage for stage in stages if stage.stops_others}
+    grows = bool(behind)
+    while grows:
+        new = {one.name: _culprit(one, behind) for one in stages if one.name not in behind and _waits(one, behind)}
+        behind |= new
+        grows = bool(new)
+    return tuple(_not_started(stage, behind[stage.name]) if stage.name in behind else stage for stage in stages)
+
+
+def _waits(stage: Stage, behind: Collection[str]) -> bool:
+    return stage.state in {State.QUEUED, State.SKIPPED} and any(need in behind for need in stage.needs)
+
+
+def _culprit(stage: Stage, behind: dict[str, Stage]) -> Stage:
+    return next(behind[need] for need in stage.needs if need in behind)
+
+
+def _not_started(stage: Stage, stop: Stage) -> Stage:
     if stage.state is not State.QUEUED:
         return stage
-    return replace(stage, state=State.SKIPPED, sentence=f"not started: {stop.name} {stop.state}")
+    return replace(stage, state=State.SKIPPED, sentence=f"not started: {stop.name} {stop.state}", code="")
+
+
+def _stops_all(stage: Stage) -> bool:
+    return stage.kind is Kind.SOURCE and stage.state.ended and stage.state is not State.PASSED
 
 
 def _nothing_to_do(stage: Stage) -> bool:
@@ -62,6 +145,6 @@ def _nothing_to_do(stage: Stage) -> bool:
 def _state(stages: tuple[Stage, ...]) -> State:
     if not all(stage.state.ended for stage in stages):
         return State.RUNNING
-    states = {stage.state for stage in stages}
+    states = {stage.state for stage in stages if stage.stops_others or stage.state in WHOLE}
     good = State.SKIPPED if any(_nothing_to_do(stage) for stage in stages) else State.PASSED
     return next((state for state in STOPPED if state in states), good)

@@ -22,7 +22,8 @@ class Kind(StrEnum):
 class Stage:
     """A stage of a run as it stands; `needs` are the names of the stages that must have passed before.
 
-    Of its failures `retries` are forgiven, `tries` have happened; `allow_failure`: the run goes on without it.
+    Of its failures `retries` are forgiven, `tries` have happened; `flaky`: it passed only then. `allow_failure`: the
+    run goes on without it. `lane` is the concurrency group it is in.
     """
 
     id: int
@@ -34,11 +35,28 @@ class Stage:
     retries: int = 0
     tries: int = 0
     allow_failure: bool = False
+    code: str = ""
+    flaky: bool = False
+    lane: str = ""
 
     @property
     def lets_others_start(self) -> bool:
         """Tell whether the stages that need this one may start."""
-        return self.state in {State.PASSED, State.SKIPPED}
+        return self.state in {State.PASSED, State.SKIPPED} or self._was_allowed
+
+    @property
+    def stops_others(self) -> bool:
+        """Tell whether the stages that need this one never start, and the run ends as it has."""
+        return self.state.ended and not self.lets_others_start
+
+    @property
+    def was_not_started(self) -> bool:
+        """Tell whether it was skipped for another stage's end; one that was not meant to run says why by a code."""
+        return self.state is State.SKIPPED and not self.code
+
+    @property
+    def _was_allowed(self) -> bool:
+        return self.allow_failure and self.state in {State.FAILED, State.ERROR}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

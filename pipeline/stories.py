@@ -28,6 +28,8 @@ class StageStory:
     tail: tuple[str, ...] = ()
     seconds: float | None = None
     attempt: int = 0
+    flaky: bool = False
+    allow_failure: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +60,13 @@ class RunStory:
     @property
     def stopped(self) -> StageStory | None:
         """The stage that stopped the run, if one did."""
-        return next((stage for stage in self.stages if stage.state in STOPPED), None)
+        stops = [stage for stage in self.stages if stage.state in STOPPED and not stage.allow_failure]
+        return next((stage for stage in stops if stage.state is self.state), stops[0] if stops else None)
+
+    @property
+    def flaky(self) -> tuple[StageStory, ...]:
+        """The stages that passed only when they were tried again."""
+        return tuple(stage for stage in self.stages if stage.flaky)
 
     @property
     def running(self) -> StageStory | None:

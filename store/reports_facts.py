@@ -59,7 +59,14 @@ def _run(session: Session, row: RunRow, links: Links) -> RunFacts:
         reason=row.reason,
         seconds=_seconds(row.started_at or row.created_at, row.finished_at),
         stages=tuple(
-            StageFacts(name=one.name, state=State(one.state), sentence=one.reason, attempt=one.attempt)
+            StageFacts(
+                name=one.name,
+                state=State(one.state),
+                sentence=one.reason,
+                attempt=one.attempt,
+                flaky=one.flaky,
+                allow_failure=one.allow_failure,
+            )
             for one in stages
         ),
     )

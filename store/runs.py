@@ -1,11 +1,11 @@
 """Runs and their stages: made from pushes, moved only through `Run.advance`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pipeline.outcome import Outcome, State
@@ -14,7 +14,7 @@ from pipeline.push import Push
 from pipeline.run import Run
 from pipeline.stage import Kind, PlannedStage, Stage
 from store import jobs
-from store.schema import RunRow, StageRow
+from store.schema import DeploymentRow, RunRow, StageRow
 
 SOURCE = "source"
 
@@ -159,7 +159,8 @@ def end(session: Session, stage_id: int, outcome: Outcome, *, at: datetime) -> R
     row = session.get_one(StageRow, stage_id)
     session.get_one(RunRow, row.run_id, with_for_update=True)
     moved = load(session, row.run_id).advance(stage_id, outcome)
-    row.code, row.tail, row.finished_at = outcome.code, list(outcome.tail), at
+    leave_deployments(session, [stage.id for stage in moved.stages if stage.id == stage_id and not stage.state.ended])
+    row.tail, row.finished_at = list(outcome.tail), at
     _save(session, moved, outcome, at=at)
     start_ready(session, row.run_id, at=at)
     return moved
@@ -169,6 +170,29 @@ def start_ready(session: Session, run_id: int, *, at: datetime) -> None:
     """Queue the jobs of the stages whose needs are met."""
     for stage in load(session, run_id).ready:
         jobs.add(session, jobs.JobKind.STAGE, stage.id, at=at)
+
+
+def again(session: Session, run_id: int, names: Collection[str], *, at: datetime) -> Run:
+    """Queue stages of a run that has ended once more, and what was never started because of them; it goes on."""
+    row = session.get_one(RunRow, run_id, with_for_update=True)
+    moved = load(session, run_id).again(names)
+    queued = [stage.id for stage in moved.stages if stage.state is State.QUEUED]
+    leave_deployments(session, queued)
+    _put_all(session, moved)
+    for stage in _stages(session, run_id):
+        if stage.id in queued:
+            stage.started_at = stage.finished_at = None
+    row.state, row.reason, row.code, row.finished_at, row.cancel_requested = moved.state, "", "", None, False
+    session.flush()
+    start_ready(session, run_id, at=at)
+    return moved
+
+
+def leave_deployments(session: Session, stage_ids: Collection[int]) -> None:
+    """Let stages that are carried out again make another deployment; the one that each has made stays as it ended."""
+    if stage_ids:
+        mine = DeploymentRow.stage_id.in_(stage_ids) & DeploymentRow.finished_at.is_not(None)
+        session.execute(update(DeploymentRow).where(mine).values(stage_id=None))
 
 
 def request_cancel(session: Session, run_id: int, reason: str) -> None:
@@ -192,16 +216,29 @@ def config_of(session: Session, project_id: int, ref: str) -> dict[str, Any] | N
 
 
 def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None:
-    now = {stage.id: stage for stage in run.stages}
-    for stage in _stages(session, run.id):
-        stage.state, stage.reason = now[stage.id].state, now[stage.id].sentence
+    _put_all(session, run)
     row = session.get_one(RunRow, run.id)
     row.state = run.state
     if run.state.ended:
         row.finished_at = at
         _unstopped(row)
     if run.state.ended and run.state is not State.PASSED:
-        row.reason, row.code = row.reason or outcome.sentence, outcome.code
+        culprit = run.culprit
+        why = (culprit.sentence, culprit.code) if culprit else (outcome.sentence, outcome.code)
+        row.reason, row.code = row.reason or why[0], why[1]
+
+
+def _put_all(session: Session, run: Run) -> None:
+    now = {stage.id: stage for stage in run.stages}
+    for stage in _stages(session, run.id):
+        _put(stage, now[stage.id])
+
+
+def _put(row: StageRow, now: Stage) -> None:
+    row.state, row.reason, row.code = now.state, now.sentence, now.code
+    row.tries, row.flaky = now.tries, now.flaky
+    if not now.state.ended:
+        row.finished_at = None
 
 
 def _unstopped(row: RunRow) -> None:
@@ -245,4 +282,7 @@ def _stage(row: StageRow) -> Stage:
         retries=row.retries,
         tries=row.tries,
         allow_failure=row.allow_failure,
+        code=row.code,
+        flaky=row.flaky,
+        lane=row.lane,
     )

@@ -84,6 +84,8 @@ def _stage(row: StageRow) -> StageStory:
         tail=tuple(str(line) for line in row.tail),
         seconds=_seconds(row.started_at, row.finished_at),
         attempt=row.attempt,
+        flaky=row.flaky,
+        allow_failure=row.allow_failure,
     )
 
 

@@ -101,6 +101,7 @@ def _views(session: Session, links: Links, rows: list[Any]) -> list[View]:
         _run(row, project, links)
         | {
             "stages": [_stage(stage, links) for stage in stages if stage.run_id == row.id],
+            "flaky": any(stage.flaky for stage in stages if stage.run_id == row.id),
             "images": [
                 _image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
             ],
@@ -128,6 +129,11 @@ def _run(row: RunRow, project: str, links: Links) -> View:
         "code": row.code,
         "cancel_requested": row.cancel_requested,
         "superseded_by": f"r{row.superseded_by}" if row.superseded_by else None,
+        "wanted": row.wanted,
+        "pull_request": row.pull_request,
+        "trusted": row.trusted,
+        "approved_by": row.approved_by or None,
+        "build_number": row.build_number,
         "created_at": when(row.created_at),
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),
@@ -138,9 +144,15 @@ def _run(row: RunRow, project: str, links: Links) -> View:
 def _stage(row: StageRow, links: Links) -> View:
     return {
         "name": row.name,
+        "title": row.title,
         "kind": row.kind,
         "state": row.state,
         "attempt": row.attempt,
+        "tries": row.tries,
+        "retries": row.retries,
+        "flaky": row.flaky,
+        "allow_failure": row.allow_failure,
+        "concurrency": row.lane or None,
         "needs": row.needs,
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.push import HEADS
 from store.links import Links
-from store.schema import ProjectRow, RunRow
+from store.schema import ProjectRow, RunRow, StageRow
 from store.views import Page, RunFilter, View, runs, when
 from store.views_lists import last_delivery
 
@@ -57,6 +57,8 @@ def _head(session: Session, project: ProjectRow) -> View | None:
     first = session.scalar(_after(judged, other).order_by(None).order_by(RunRow.id).limit(1)) or newest
     return {
         "state": newest.state,
+        "flaky": session.scalar(select(StageRow.id).where(StageRow.run_id == newest.id, StageRow.flaky).limit(1))
+        is not None,
         "run": f"r{newest.id}",
         "revision": newest.revision,
         "since": when(first.finished_at or first.created_at),

@@ -35,9 +35,15 @@ class Stage(Shape):
     """One box of a run's graph."""
 
     name: str
+    title: str
     kind: str
     state: State
     attempt: int
+    tries: int = Field(description="how often the project's code failed in it")
+    retries: int = Field(description="how many failures are forgiven")
+    flaky: bool = Field(description="it passed, after it had failed on the same commit")
+    allow_failure: bool = Field(description="the run goes on, and may pass, without it")
+    concurrency: str | None = Field(description="of all stages of the project that say this, one is at work at a time")
     needs: list[str]
     started_at: Time | None
     finished_at: Time | None
@@ -77,6 +83,12 @@ class Run(Shape):
     code: str
     cancel_requested: bool
     superseded_by: RunId | None
+    flaky: bool = Field(description="a stage passed only when it was tried again")
+    wanted: list[str] | None = Field(description="the stages that were asked for; null is all")
+    pull_request: int | None
+    trusted: bool = Field(description="false for a stranger's pull request: it gets no secrets, and must be approved")
+    approved_by: str | None
+    build_number: int | None
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
