@@ -1,58 +1,110 @@
-"""From a configuration and a ref to the stages of a run, with those that do not apply here skipped from the start."""
+"""From a configuration and an occasion to the stages of a run, those that do not apply skipped from the start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import StageFailed
 from pipeline.globs import matches_any
+from pipeline.nearest import missing
 from pipeline.outcome import Outcome, skipped
 from pipeline.spec import Spec, Stage
-from pipeline.spec_model import Service, Task, Test
+from pipeline.spec_model import Service, Task, Test, When
 from pipeline.stage import PlannedStage
 
 SOURCE = "source"
 
 
-def plan_stages(spec: Spec, *, branch: str | None, tag: str | None) -> tuple[PlannedStage, ...]:
-    """Return the stages that follow `source`; one that does not apply to this branch or tag carries its outcome.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Occasion:
+    """What a run is for: the branch or tag, the word for what happened, the stages that were asked for by name."""
 
-    A tag is on no branch: it is built and tested, and goes nowhere by itself.
+    branch: str | None
+    tag: str | None
+    event: str
+    asked: Collection[str] | None
+
+
+def plan_stages(
+    spec: Spec,
+    *,
+    branch: str | None,
+    tag: str | None,
+    event: str = "",
+    wanted: Collection[str] | None = None,
+) -> tuple[PlannedStage, ...]:
+    """Return the stages that follow `source`; one that does not apply to this occasion carries its outcome.
+
+    `event` is push, tag, pull_request, manual or schedule; without one a branch's is a push. With `wanted`, only those
+    stages run and the builds whose images they need. A tag is on no branch: it is built and tested, and goes nowhere
+    by itself. Raises StageFailed if a wanted stage is not there.
     """
+    asked = None if wanted is None else _with_builds(spec, wanted)
     branch = branch if tag is None else None
+    occasion = _Occasion(branch=branch, tag=tag, event=event or ("tag" if tag else "push"), asked=asked)
     outcomes: dict[str, Outcome] = {}
     for name, stage in spec.stages.items():
-        if outcome := _here(spec, stage, branch):
+        if outcome := _here(spec, name, stage, occasion):
             outcomes[name] = outcome
     for name in spec.stages:
         if name not in outcomes and (outcome := _imageless(spec, name, outcomes)):
             outcomes[name] = outcome
-    return tuple(
-        PlannedStage(
-            name=name,
-            kind=stage.kind,
-            needs=stage.needs or (SOURCE,),
-            spec=_work(spec, name),
-            title=stage.title,
-            retries=stage.retry,
-            allow_failure=stage.allow_failure,
-            concurrency=stage.concurrency,
-            outcome=outcomes.get(name),
-        )
-        for name, stage in spec.stages.items()
+    return tuple(_planned(spec, name, outcomes.get(name)) for name in spec.stages)
+
+
+def _planned(spec: Spec, name: str, outcome: Outcome | None) -> PlannedStage:
+    stage = spec.stages[name]
+    return PlannedStage(
+        name=name,
+        kind=stage.kind,
+        needs=stage.needs or (SOURCE,),
+        spec=_work(spec, name),
+        title=stage.title,
+        retries=stage.retry,
+        allow_failure=stage.allow_failure,
+        concurrency=stage.concurrency,
+        outcome=outcome,
     )
 
 
-def _here(spec: Spec, stage: Stage, branch: str | None) -> Outcome | None:
-    """Return why a stage does not apply to this branch or tag, or None if it does."""
-    branches = stage.when.branches if stage.when is not None else None
-    if branches is not None and not (branch is not None and matches_any(branches, branch)):
-        return skipped(f"runs only on {_list(branches)}", "other_branch")
+def _with_builds(spec: Spec, wanted: Collection[str]) -> frozenset[str]:
+    """Return the wanted stages and those that build what they use; where there is an image, that is a look-up."""
+    for name in wanted:
+        if name not in spec.stages:
+            raise StageFailed(missing(name, spec.stages, "stage"), code="unknown_stage")
+    found = set(wanted)
+    for name in wanted:
+        used = set(spec.uses(name))
+        found |= {earlier for earlier in spec.before(name) if used & set(spec.builds(earlier))}
+    return frozenset(found)
+
+
+def _here(spec: Spec, name: str, stage: Stage, occasion: _Occasion) -> Outcome | None:
+    """Return why a stage does not apply here, or None if it does; where one was asked for, its `when` is not heard."""
+    if occasion.asked is not None and name not in occasion.asked:
+        return skipped("was not asked for", "not_wanted")
+    when = stage.when or When()
+    if occasion.asked is None and (outcome := _when(when, occasion)):
+        return outcome
     if stage.deploy is None:
         return None
+    if occasion.event == "pull_request" and "pull_request" not in (when.events or ()):
+        return skipped("pull requests are not deployed", "pull_request")
     allowed = _deploys_from(spec, stage.deploy.to)
     # The default branch is a name, not a pattern: git allows no star in it, so one rule serves both.
-    if branch is not None and matches_any(allowed, branch):
+    if occasion.branch is not None and matches_any(allowed, occasion.branch):
         return None
     return skipped(f"deploys only from {_list(allowed)}", "other_branch")
+
+
+def _when(when: When, occasion: _Occasion) -> Outcome | None:
+    if when.events is not None and occasion.event not in when.events:
+        return skipped(f"runs only for {_list(when.events)}", "other_event")
+    patterns, name = (when.tags, occasion.tag) if occasion.tag is not None else (when.branches, occasion.branch)
+    if (when.branches is None and when.tags is None) or (name is not None and matches_any(patterns or (), name)):
+        return None
+    which = " or ".join(_list(one) for one in (when.branches, when.tags) if one is not None)
+    return skipped(f"runs only on {which}", "other_branch")
 
 
 def _deploys_from(spec: Spec, environment: str) -> tuple[str, ...]:

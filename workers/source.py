@@ -9,12 +9,15 @@ from pipeline.outcome import SKIP_REQUESTED, passed
 from pipeline.plan import plan_stages
 from pipeline.push import HEADS
 from pipeline.spec_model import Environment
+from pipeline.stage import PlannedStage
 from store import projects, runs, stops
 from store.built import overtaken_in_rules
 from store.refs import BY_PUSH
 from workers.pinning import pin
 from workers.stage import Done, Scene
 from workers.wanted import needless
+
+SCHEDULE = "schedule"
 
 
 def fetch(scene: Scene) -> Done:
@@ -31,7 +34,7 @@ def fetch(scene: Scene) -> Done:
     with ctx.database.read() as session:
         spec = _ruled(session, scene, spec)
     nothing = needless(scene, spec, commit)
-    planned = () if nothing else plan_stages(spec, branch=work.branch, tag=work.tag)
+    planned = () if nothing else _planned(scene, spec)
     scene.transcript.write(nothing.sentence if nothing else f"stages: {', '.join(stage.name for stage in planned)}")
 
     def record(session: Session) -> None:
@@ -40,7 +43,7 @@ def fetch(scene: Scene) -> Done:
         words = {"message": commit.message, "author": f"{commit.author} <{commit.email}>"}
         runs.describe(session, work.run_id, revision=revision, config=spec_file.to_json(spec), **words)
         runs.plan(session, work.run_id, planned)
-        if work.branch == project.default_branch:
+        if _is_default(scene):
             projects.set_default_branch(session, project.id, spec.branch)
             # An older commit that a person has run again says nothing of pushes to come.
             if work.trigger in BY_PUSH and not overtaken_in_rules(session, work.run_id):
@@ -49,10 +52,29 @@ def fetch(scene: Scene) -> Done:
     return Done(outcome=nothing or passed(f"{len(planned)} stages"), record=record)
 
 
+def _planned(scene: Scene, spec: spec_file.Spec) -> tuple[PlannedStage, ...]:
+    work = scene.work
+    return plan_stages(spec, branch=work.branch, tag=work.tag, event=_event(work), wanted=work.wanted)
+
+
+def _event(work: runs.StageWork) -> str:
+    """Return the word that `when.events` has for what started the run."""
+    if work.pull_request is not None:
+        return "pull_request"
+    if work.trigger in BY_PUSH:
+        return "tag" if work.tag is not None else "push"
+    return SCHEDULE if work.trigger == SCHEDULE else "manual"
+
+
+def _is_default(scene: Scene) -> bool:
+    """Tell whether this is the default branch itself, and not a pull request from a branch of the same name."""
+    return scene.work.branch == scene.project.default_branch and scene.work.pull_request is None
+
+
 def _ruled(session: Session, scene: Scene, spec: spec_file.Spec) -> spec_file.Spec:
     """Return the spec with the default branch's word on what may be deployed where: no branch makes its own rules."""
-    work, project = scene.work, scene.project
-    if work.branch == project.default_branch:
+    project = scene.project
+    if _is_default(scene):
         return spec
     known = runs.config_of(session, project.id, f"{HEADS}{project.default_branch}")
     rules = spec_file.from_json(known).environments if known else {}

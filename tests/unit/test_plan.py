@@ -1,9 +1,11 @@
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import StageFailed
 from pipeline.globs import matches
 from pipeline.outcome import State
 from pipeline.plan import plan_stages
@@ -156,3 +158,53 @@ def test_many_stars_take_no_time() -> None:
 def test_every_name_without_signs_matches_itself_and_two_stars(name: str) -> None:
     assert matches(name, name)
     assert matches("**", name)
+
+
+WHENS = b"""
+services: {web: , api: , tests: }
+stages:
+  build: {build: all}
+  unit: {test: {in: api, run: x}, when: {events: [push, manual]}}
+  pack: {test: {in: web, run: x}, when: {tags: ["v*"]}, needs: [build]}
+  both: {test: {in: web, run: x}, when: {branches: [main], tags: ["v*"]}, needs: [build]}
+  ci: {deploy: ci, needs: [build]}
+  preview: {deploy: ci, needs: [build], when: {events: [pull_request]}}
+environments: {ci: {branches: ["**"]}}
+"""
+
+
+def codes(made: Spec, **occasion: Any) -> dict[str, str]:
+    occasion = {"branch": None, "tag": None} | occasion
+    return {one.name: one.outcome.code for one in plan_stages(made, **occasion) if one.outcome}
+
+
+def test_when_knows_tags_and_what_has_happened() -> None:
+    made = spec(WHENS)
+    assert codes(made, branch="main") == {"pack": "other_branch", "preview": "other_event"}
+    assert codes(made, tag="v1") == {"unit": "other_event", "ci": "other_branch", "preview": "other_event"}
+    assert codes(made, branch="main", event="manual") == {"pack": "other_branch", "preview": "other_event"}
+    assert skips(made, branch="x")["both"] == "runs only on main or v*"
+    assert skips(made, tag="v1")["unit"] == "runs only for push or manual"
+
+
+def test_a_pull_request_goes_only_where_a_stage_says_so() -> None:
+    found = codes(spec(WHENS), branch="feature", event="pull_request")
+    assert found == {"unit": "other_event", "pack": "other_branch", "both": "other_branch", "ci": "pull_request"}
+
+
+def test_a_wanted_stage_brings_the_builds_of_its_images_and_nothing_else() -> None:
+    made = spec(WHENS)
+    assert codes(made, branch="x", event="manual", wanted=["pack"]) == dict.fromkeys(
+        ["unit", "both", "ci", "preview"], "not_wanted"
+    )
+    assert set(codes(made, branch="x", event="manual", wanted=["build"])) == {"unit", "pack", "both", "ci", "preview"}
+
+
+def test_asking_for_a_stage_does_not_lift_the_rules_of_an_environment() -> None:
+    assert codes(spec(), branch="x", event="manual", wanted=["staging"])["staging"] == "other_branch"
+
+
+def test_a_wanted_stage_that_is_not_there_is_told_with_the_likely_one() -> None:
+    with pytest.raises(StageFailed, match="Did you mean `unit`") as caught:
+        plan_stages(spec(), branch="main", tag=None, wanted=["unti"])
+    assert caught.value.code == "unknown_stage"
