@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from pipeline.masking import Mask
+from pipeline.masking import MaskedLines
 from runtime.transcript_text import one_line
 
 # What may wait for a slow disk; beyond it lines are dropped, and how many is said.
@@ -30,7 +30,8 @@ class FileTranscript:
         self._limit = limit
         self._tail = tail
         self._done = done
-        self._mask = Mask()
+        self._masked = MaskedLines()
+        self._order = threading.RLock()
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._lost = 0
@@ -47,26 +48,25 @@ class FileTranscript:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Let none of these be seen in what is written from now on."""
-        self._mask.hide(secrets)
+        with self._order:
+            self._masked.mask.hide(secrets)
 
     def masked(self, text: str) -> str:
         """Return a text as it may be shown: without what is hidden."""
-        return self._mask(text)
+        with self._order:
+            return self._masked.mask(text)
 
     def write(self, line: str) -> None:
         """Append one line. Never waits for the disk, never fails."""
-        data = one_line(self._mask(line)).encode() + b"\n"
-        with self._changed:
-            if self._closed:
-                return
-            if self._head_bytes + len(data) > self._limit or self._ring:
-                self._keep(data)
-            else:
-                self._head_bytes += len(data)
-                self._hand_over(data)
+        with self._order:
+            for masked in self._masked.feed(line):
+                self._take(masked)
 
     def close(self) -> None:
         """Write what was kept of the end and say that no more will come."""
+        with self._order:
+            for masked in self._masked.flush():
+                self._take(masked)
         with self._changed:
             if self._closed:
                 return
@@ -89,6 +89,17 @@ class FileTranscript:
         """Return the last lines that wait for the end because the file has its fill."""
         with self._changed:
             return tuple(data.decode().rstrip("\n") for data in list(self._ring)[-lines:])
+
+    def _take(self, line: str) -> None:
+        data = one_line(line).encode() + b"\n"
+        with self._changed:
+            if self._closed:
+                return
+            if self._head_bytes + len(data) > self._limit or self._ring:
+                self._keep(data)
+            else:
+                self._head_bytes += len(data)
+                self._hand_over(data)
 
     def _keep(self, data: bytes) -> None:
         if not self._ring and not self._cut_bytes:

@@ -14,6 +14,7 @@ from pipeline.stage import Kind
 from store import jobs, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from workers.context import Context
+from workers.tokens import own
 
 
 def _nothing(_session: Session) -> None:
@@ -48,7 +49,9 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> Non
     if begun is None:
         return
     work, project = begun
+    secrets = tuple(own(ctx, project))
     transcript = ctx.transcripts.open(work.run_id, work.stage.name, work.attempt)
+    transcript.hide(secrets)
     try:
         done = _do(Scene(ctx=ctx, claim=claim, work=work, project=project, transcript=transcript), kinds)
         _end(ctx, claim, work, done)

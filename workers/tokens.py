@@ -1,9 +1,12 @@
 """What a project's account shows its git host: the token itself, or what a GitHub App's key buys."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 from notify.forge_faults import AccountRefused
 from pipeline.errors import Rejected
+from pipeline.project import Project
 from store import accounts
 from store.accounts import Held
 from workers.context import Context
@@ -21,6 +24,20 @@ def secret_of(ctx: Context, held: Held) -> tuple[str, bool]:
     except Rejected as fault:
         raise AccountRefused(fault.sentence, code=fault.code, fix=fault.fix) from fault
     return buy(ctx, held), False
+
+
+def own(ctx: Context, project: Project) -> Iterator[str]:
+    """Yield what of ours nobody may read in a project's transcripts: its webhook secret, what it shows its host."""
+    yield project.secret
+    yield project.secret.removeprefix("whsec_")
+    with ctx.database.read() as session:
+        held = accounts.find(session, project.id)
+    if held is None:
+        return
+    for sealed in filter(None, (held.sealed, held.session)):
+        # What another key than this home's has sealed, nothing here can show either.
+        with suppress(Rejected):
+            yield ctx.seal.open(sealed, owner=held.owner)
 
 
 def buy(ctx: Context, held: Held) -> str:

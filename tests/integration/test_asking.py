@@ -236,3 +236,17 @@ def test_a_token_that_the_hosts_api_did_not_know_is_not_shown_to_its_git(world: 
         assert len(asked) == 1
     assert (run.state, run.code) == ("error", "source_forbidden")
     assert "does not take the token: set another with ./slipway project token shop" in run.reason
+
+
+def test_a_token_that_somebody_committed_is_masked_where_the_commit_is_told(
+    world: World, certificate: Path, tmp_path: Path
+) -> None:
+    said = b64encode(f"bot:{TOKEN}".encode()).decode()
+    world.repository.commit({"Dockerfile": b"FROM scratch\n"}, message=f"Use {TOKEN}, {said}")
+    world.repository.git("update-server-info")
+    with hosted(world, certificate, TOKEN):
+        connect(world, api(world))
+        run = look(world)
+    told = (tmp_path / "transcripts" / f"r{run.id}" / "source.log").read_text()
+    assert "Use [masked], " in told
+    assert TOKEN not in told and said[8:] not in told
