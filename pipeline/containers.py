@@ -8,7 +8,10 @@ HOME = "dev.slipway.home"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerSpec:
-    """One container to start. Its name is the key that makes starting it twice the same as once."""
+    """One container to start. Its name is the key that makes starting it twice the same as once.
+
+    `caches` are volumes that outlive it, by name, and where each is in it; they carry the container's labels.
+    """
 
     name: str
     image: str
@@ -16,6 +19,8 @@ class ContainerSpec:
     env: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
+    workdir: str = ""
+    caches: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     keep_running: bool = False
     memory: int = 2 * 1024**3

@@ -97,6 +97,13 @@ class Source(Protocol):
         """Open a tar stream of the commit's tree under `path`; `.` is all of it."""
 
 
+class Produced(Protocol):
+    """What a container that has ended left behind."""
+
+    def read(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """Open a tar stream of a directory's content. Raises StageFailed if there is none."""
+
+
 class Engine(Protocol):
     """A container engine. Everything made carries this home's label; nothing else is ever touched."""
 
@@ -120,6 +127,14 @@ class Engine(Protocol):
 
     def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
         """Run a container to its end, stream its output, return its exit code; it is removed whatever happens."""
+
+    def produce(
+        self, spec: ContainerSpec, given: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]
+    ) -> AbstractContextManager["Produced"]:
+        """Run a container to its end with a tar stream unpacked in its working directory.
+
+        Inside the block what it left can be read. Raises StageFailed if it failed; it is removed whatever happens.
+        """
 
     def look(self, name: str) -> ContainerState | None:
         """Return a container as it is, or None."""

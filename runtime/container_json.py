@@ -5,7 +5,7 @@ https://docs.docker.com/engine/api/v1.41/#tag/Container
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.containers import HOME, ContainerSpec, ContainerState
@@ -14,6 +14,8 @@ from pipeline.containers import HOME, ContainerSpec, ContainerState
 NAME = "dev.slipway.container"
 # What tells a container that was made by the same request from one that only has its name.
 REQUEST = "dev.slipway.request"
+# A volume outlives the run that first needed it, so it carries only what stays true.
+VOLUME_LABELS = ("dev.slipway.project", "dev.slipway.service")
 LOG = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}}
 
 
@@ -37,6 +39,10 @@ def create_request(spec: ContainerSpec, home: str) -> dict[str, Any]:
     }
     if spec.command is not None:
         config["Cmd"] = list(spec.command)
+    if spec.workdir:
+        config["WorkingDir"] = spec.workdir
+    if spec.caches:
+        host["Mounts"] = [_volume(name, target, spec.labels, home) for name, target in spec.caches.items()]
     if spec.network and spec.aliases:
         config["NetworkingConfig"] = {"EndpointsConfig": {spec.network: {"Aliases": list(spec.aliases)}}}
     config["Labels"][REQUEST] = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
@@ -61,6 +67,11 @@ def state_of(found: dict[str, Any], network: str | None = None) -> ContainerStat
         address=address_of(found, network) if running else "",
         labels=found["Config"]["Labels"] or {},
     )
+
+
+def _volume(name: str, target: str, labels: Mapping[str, str], home: str) -> dict[str, Any]:
+    marks = {key: labels[key] for key in VOLUME_LABELS if key in labels} | {HOME: home}
+    return {"Type": "volume", "Source": name, "Target": target, "VolumeOptions": {"Labels": marks}}
 
 
 def address_of(found: dict[str, Any], network: str | None = None) -> str:

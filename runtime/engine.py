@@ -1,11 +1,12 @@
 """The container engine, as `pipeline.ports.Engine` wants it: one face on images, containers and networks."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from pipeline.containers import ContainerSpec, ContainerState, Limits
 from pipeline.images import ImageSpec
-from pipeline.ports import ImageFacts, Line
+from pipeline.ports import ImageFacts, Line, Produced
 from runtime.builds import Builds
 from runtime.containers import Containers
 from runtime.images import Images
@@ -13,6 +14,7 @@ from runtime.networks import Networks
 from runtime.oneshot import OneShots
 from runtime.stopping import Grace
 from runtime.wire import Wire
+from runtime.workshop import Workshop
 
 
 class DockerEngine:
@@ -32,6 +34,7 @@ class DockerEngine:
         self._builds = Builds(wire, builder)
         self._containers = Containers(wire, home, self._images.image)
         self._oneshots = OneShots(wire, self._containers, grace)
+        self._workshop = Workshop(wire, self._oneshots)
         self._networks = Networks(wire, home, networks)
 
     def builder(self) -> str:
@@ -61,6 +64,12 @@ class DockerEngine:
     def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
         """Run a container to its end, stream its output, return its exit code; it is removed whatever happens."""
         return self._oneshots.run(spec, line, limits, stop)
+
+    def produce(
+        self, spec: ContainerSpec, given: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]
+    ) -> AbstractContextManager[Produced]:
+        """Run a container to its end with a tar stream unpacked in its working directory, and let it be read."""
+        return self._workshop.produce(spec, given, line, limits, stop)
 
     def look(self, name: str) -> ContainerState | None:
         """Return a container as it is, or None."""

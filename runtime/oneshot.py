@@ -3,7 +3,7 @@
 import logging
 import shlex
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from docker.errors import NotFound
@@ -41,14 +41,19 @@ class OneShots:
     def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Stop) -> int:
         """Run a container, stream its output, return its exit code; it is removed whatever happens."""
         watch = Watch(said_command(spec), limits, line)
-        with self._created(spec) as container:
-            code = self._heard(container, spec, watch, stop)
-            if code != 0:
-                self._explain(container, spec, code, watch)
-            return code
+        with self.created(spec) as container:
+            return self.follow(container, spec, watch, stop)
+
+    def follow(self, container: str, spec: ContainerSpec, watch: Watch, stop: Stop) -> int:
+        """Start a created container, stream its output to its end, return its exit code."""
+        code = self._heard(container, spec, watch, stop)
+        if code != 0:
+            self._explain(container, spec, code, watch)
+        return code
 
     @contextmanager
-    def _created(self, spec: ContainerSpec) -> Iterator[str]:
+    def created(self, spec: ContainerSpec) -> Iterator[str]:
+        """Create a container, in place of one that was left of that name; it is removed whatever happens."""
         container = self._create(spec)
         try:
             yield container
@@ -144,10 +149,13 @@ class OneShots:
 
 def said_command(spec: ContainerSpec) -> str:
     """Return a command as sentences quote it: a shell's script rather than the shell."""
-    if not spec.command:
-        return "the image's own command"
-    shell = spec.command[:2] in {("sh", "-c"), ("/bin/sh", "-c")} and len(spec.command) > 2
-    said = " ".join((spec.command[2] if shell else shlex.join(spec.command)).split())
+    return quoted(spec.command) if spec.command else "the image's own command"
+
+
+def quoted(command: Sequence[str]) -> str:
+    """Return a command as `said_command` does."""
+    shell = tuple(command[:2]) in {("sh", "-c"), ("/bin/sh", "-c")} and len(command) > 2
+    said = " ".join((command[2] if shell else shlex.join(command)).split())
     return f"`{said if len(said) <= LONGEST_COMMAND else said[: LONGEST_COMMAND - 1] + '…'}`"
 
 
