@@ -1,0 +1,45 @@
+"""What the API answers: each shape as a model, from which its description is made."""
+
+from dashboard.api.shapes.heard import Account, Delivery, LastDelivery, Message, Project, Taken, Verified, WholeDelivery
+from dashboard.api.shapes.part import Problem
+from dashboard.api.shapes.places import (
+    Cell,
+    Deployment,
+    Environment,
+    Instance,
+    Matrix,
+    Pin,
+    Service,
+    Step,
+    WholeDeployment,
+)
+from dashboard.api.shapes.runs import Image, Run, Spoken, Stage, Started
+from dashboard.api.shapes.system import Ready, Up
+
+__all__ = [
+    "Account",
+    "Cell",
+    "Delivery",
+    "Deployment",
+    "Environment",
+    "Image",
+    "Instance",
+    "LastDelivery",
+    "Matrix",
+    "Message",
+    "Pin",
+    "Problem",
+    "Project",
+    "Ready",
+    "Run",
+    "Service",
+    "Spoken",
+    "Stage",
+    "Started",
+    "Step",
+    "Taken",
+    "Up",
+    "Verified",
+    "WholeDelivery",
+    "WholeDeployment",
+]
