@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from pipeline.errors import StaleFence
+from store import lanes
 from store.schema import JobRow
 from store.session import now
 
@@ -26,7 +27,7 @@ WAS_SENT, NOT_SENT = JobRow.sent_at.is_not(None), JobRow.sent_at.is_(None)
 
 
 class JobKind(StrEnum):
-    """What a job's `ref_id` names; there is only one thing to show, number 0."""
+    """What a job's `ref_id` names; there is only one thing to show, to reap or to prune, number 0."""
 
     STAGE = "stage"
     DEPLOYMENT = "deployment"
@@ -36,10 +37,12 @@ class JobKind(StrEnum):
     MESSAGE = "message"
     SWEEP = "sweep"
     REPORT = "report"
+    REAP = "reap"
+    PRUNE = "prune"
 
 
 # Looks at what is there; they come again and again, and what a person waits for goes before them.
-UPKEEP = (JobKind.MEND, JobKind.SHOW)
+UPKEEP = (JobKind.MEND, JobKind.SHOW, JobKind.PRUNE)
 QUEUES = {
     JobKind.STAGE: "stages",
     JobKind.DEPLOYMENT: "stages",
@@ -49,6 +52,9 @@ QUEUES = {
     JobKind.MESSAGE: "chat",
     JobKind.SWEEP: "forges",
     JobKind.REPORT: "forges",
+    # Where no stage can keep it waiting: what hangs in a stage is what it is to end.
+    JobKind.REAP: "forges",
+    JobKind.PRUNE: "stages",
 }
 
 
@@ -72,13 +78,17 @@ class Due:
     fence: int
 
 
-def add(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: float = 0.0) -> None:
-    """Make sure the thing gets done: a new job, or the one there is, put back in the queue if it has ended."""
+def add(session: Session, kind: JobKind, ref_id: int, *, at: datetime, delay: float = 0.0, lane: str = "") -> None:
+    """Make sure the thing gets done: a new job, or the one there is, put back in the queue if it has ended.
+
+    Of all jobs with the same `lane` one is at work at a time.
+    """
     same = (JobRow.kind == kind) & (JobRow.ref_id == ref_id)
     # Inserting is tried only where there is none: PostgreSQL's insert would wait for whoever is changing the row.
-    if session.scalar(select(JobRow.id).where(same)) is None and _insert(session, kind, [ref_id], at=at, delay=delay):
+    known = session.scalar(select(JobRow.id).where(same)) is not None
+    if not known and _insert(session, kind, [ref_id], at=at, delay=delay, lane=lane):
         return
-    _again(session, same, delay=delay)
+    _again(session, same, delay=delay, lane=lane)
 
 
 def add_all(session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: datetime) -> None:
@@ -93,7 +103,11 @@ def add_all(session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: date
 
 
 def claim(session: Session, job_id: int, owner: str) -> Claim | None:
-    """Take a job that is queued and due, or whose holder's lease has run out; None if somebody has it or it is done."""
+    """Take a job that is queued and due, or whose holder's lease has run out; None if somebody has it or it is done.
+
+    One whose turn in its lane has not come is not taken either, and has to be sent again.
+    """
+    in_lane = lanes.hold(session, job_id)
     taken = session.execute(
         update(JobRow)
         .where(
@@ -102,6 +116,7 @@ def claim(session: Session, job_id: int, owner: str) -> Claim | None:
                 (JobRow.state == "queued") & (JobRow.not_before <= now()),
                 (JobRow.state == "running") & (JobRow.lease_until < now()),
             ),
+            lanes.is_free(),
         )
         .values(
             state="running",
@@ -113,6 +128,8 @@ def claim(session: Session, job_id: int, owner: str) -> Claim | None:
         .returning(JobRow.id, JobRow.kind, JobRow.ref_id, JobRow.fence, JobRow.attempt)
     ).one_or_none()
     if taken is None:
+        if in_lane:
+            session.execute(update(JobRow).where(JobRow.id == job_id, JobRow.state == "queued").values(sent_at=None))
         return None
     return Claim(id=taken.id, kind=JobKind(taken.kind), ref_id=taken.ref_id, fence=taken.fence, attempt=taken.attempt)
 
@@ -155,9 +172,10 @@ def due(session: Session, limit: int = 200) -> list[Due]:
     """Return the jobs to send now: never sent, or sent and unclaimed for so long that the queue must have lost them.
 
     Of stages only so many are out at a time, in the order of their turns: what is in Redis cannot be overtaken. Of
-    looks at environments only a few are, so that a stage never waits for more than those.
+    looks at environments only a few are, so that a stage never waits for more than those. What waits in a lane stays
+    here, and takes nobody's place.
     """
-    ready = (STILL_QUEUED, JobRow.not_before <= now())
+    ready = (STILL_QUEUED, JobRow.not_before <= now(), lanes.is_free())
     lost = session.execute(_dues().where(*ready, WAS_SENT, JobRow.sent_at < now() - RESEND_SECONDS).limit(limit))
     others = session.execute(_dues().where(*ready, NOT_SENT, JobRow.queue != STAGES).order_by(JobRow.id).limit(limit))
     rows = [*lost, *others]
@@ -185,7 +203,7 @@ def reap(session: Session) -> int:
 def seconds_until_due(session: Session) -> float | None:
     """Return how long until the next waiting job is due or the next lease runs out; None if there is neither."""
     clock = case((JobRow.state == "queued", JobRow.not_before), else_=JobRow.lease_until)
-    waiting = or_(JobRow.state == "running", (JobRow.state == "queued") & JobRow.sent_at.is_(None))
+    waiting = or_(JobRow.state == "running", (JobRow.state == "queued") & JobRow.sent_at.is_(None) & lanes.is_free())
     return session.scalar(select(clock - now()).where(waiting).order_by(clock).limit(1))
 
 
@@ -199,19 +217,21 @@ def _holding(session: Session, claim: Claim, **values: Any) -> None:
         raise StaleFence
 
 
-def _again(session: Session, same: ColumnElement[bool], *, delay: float) -> None:
+def _again(session: Session, same: ColumnElement[bool], *, delay: float, lane: str = "") -> None:
     """Put jobs that have ended back in the queue; one that rests goes on resting."""
     wanted = now() + delay
     rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
-    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested}
+    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested, "lane": lane}
     session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
 
 
-def _insert(session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: datetime, delay: float) -> bool:
+def _insert(
+    session: Session, kind: JobKind, ref_ids: Sequence[int], *, at: datetime, delay: float, lane: str = ""
+) -> bool:
     """Make jobs; False if another process has made them since we looked."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {"kind": kind, "queue": QUEUES[kind], "state": "queued", "created_at": at, "not_before": now() + delay}
-    made = insert(JobRow).values([{**values, "ref_id": ref_id} for ref_id in ref_ids])
+    made = insert(JobRow).values([{**values, "ref_id": ref_id, "lane": lane} for ref_id in ref_ids])
     unless_known = made.on_conflict_do_nothing(index_elements=[JobRow.kind, JobRow.ref_id])
     return session.scalar(unless_known.returning(JobRow.id)) is not None
 

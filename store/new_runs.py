@@ -12,6 +12,7 @@ from pipeline.outcome import State
 from pipeline.push import Push
 from pipeline.stage import Kind
 from pipeline.telling import newer_run
+from store import lanes
 from store.jobs import QUEUES, JobKind
 from store.plain import Plain, as_json, chunks, marks
 from store.schema import RunRow, StageRow
@@ -115,6 +116,7 @@ def stop_running(session: Session, stops: Sequence[GivenWay]) -> None:
     """Ask runs that have started to stop, for the run that each gives way to."""
     if stops:
         Plain(session).each(STOP, [(True, one.to, one.why, one.run_id) for one in stops])
+        lanes.leave(session, [one.run_id for one in stops])
         redraw(session, [one.run_id for one in stops])
 
 
@@ -122,6 +124,7 @@ def call_off(session: Session, runs: Sequence[tuple[int, str]]) -> None:
     """Ask runs to stop, each for its reason."""
     if runs:
         Plain(session).each(CALL_OFF, [(True, why, run_id) for run_id, why in runs])
+        lanes.leave(session, [run_id for run_id, _ in runs])
         redraw(session, [run_id for run_id, _ in runs])
 
 

@@ -13,7 +13,7 @@ from pipeline.project import Project
 from pipeline.push import Push
 from pipeline.run import Run
 from pipeline.stage import Kind, PlannedStage, Stage
-from store import jobs
+from store import jobs, lanes
 from store.schema import DeploymentRow, RunRow, StageRow
 
 SOURCE = "source"
@@ -168,8 +168,10 @@ def end(session: Session, stage_id: int, outcome: Outcome, *, at: datetime) -> R
 
 def start_ready(session: Session, run_id: int, *, at: datetime) -> None:
     """Queue the jobs of the stages whose needs are met."""
-    for stage in load(session, run_id).ready:
-        jobs.add(session, jobs.JobKind.STAGE, stage.id, at=at)
+    ready = load(session, run_id).ready
+    project_id = session.get_one(RunRow, run_id).project_id
+    for stage in ready:
+        jobs.add(session, jobs.JobKind.STAGE, stage.id, at=at, lane=lanes.lane_of(project_id, stage.lane))
 
 
 def again(session: Session, run_id: int, names: Collection[str], *, at: datetime) -> Run:
@@ -199,6 +201,7 @@ def request_cancel(session: Session, run_id: int, reason: str) -> None:
     """Ask for a run to stop; its workers see it at their next heartbeat."""
     row = session.get_one(RunRow, run_id)
     row.cancel_requested, row.reason = True, reason
+    lanes.leave(session, [run_id])
 
 
 def describe(

@@ -138,7 +138,8 @@ class RunRow(Table):
     """One push through the stages. `key` makes the same (ref, revision) from two doors one run.
 
     `wanted` are the stages a person asked for, None is all; `build_number` counts the project's published builds. One
-    that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it.
+    that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it. `stop_seen`,
+    in the database's seconds, is when it was first seen that it should stop.
     """
 
     __tablename__ = "run"
@@ -171,6 +172,7 @@ class RunRow(Table):
     pull_request: Mapped[int | None]
     trusted: Mapped[bool] = mapped_column(default=True, server_default=true())
     approved_by: Mapped[str] = mapped_column(default="", server_default="")
+    stop_seen: Mapped[float | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -221,6 +223,7 @@ class JobRow(Table):
         Index("ix_job_due", "state", "not_before"),
         Index("ix_job_turn", "queue", "turn", "id", **_where("state = 'queued' AND sent_at IS NULL")),
         Index("ix_job_sent", "queue", **_where("state = 'queued' AND sent_at IS NOT NULL")),
+        Index("ix_job_lane", "lane", "id", **_where("lane <> '' AND state <> 'done'")),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]

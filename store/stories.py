@@ -12,7 +12,7 @@ from pipeline.outcome import State
 from pipeline.push import HEADS
 from pipeline.stage import Kind
 from pipeline.stories import Address, DeploymentStory, Mended, Part, RunStory, StageStory, Story
-from store import deployments
+from store import deployments, lanes
 from store.links import Links
 from store.schema import DeploymentRow, EnvironmentRow, ProjectRow, RouteRow, RunRow, StageRow
 
@@ -33,7 +33,8 @@ def run_story(session: Session, run_id: int, links: Links) -> RunStory | None:
     if row is None:
         return None
     project = session.get_one(ProjectRow, row.project_id)
-    stages = session.scalars(select(StageRow).where(StageRow.run_id == run_id).order_by(StageRow.position))
+    stages = list(session.scalars(select(StageRow).where(StageRow.run_id == run_id).order_by(StageRow.position)))
+    waits = lanes.waits(session, [stage.id for stage in stages if stage.lane and stage.state == State.QUEUED])
     return RunStory(
         id=row.id,
         project=project.name,
@@ -43,7 +44,7 @@ def run_story(session: Session, run_id: int, links: Links) -> RunStory | None:
         author=row.author,
         state=State(row.state),
         reason=row.reason,
-        stages=tuple(_stage(stage) for stage in stages),
+        stages=tuple(_stage(stage, waits.get(stage.id, "")) for stage in stages),
         addresses=_addresses(session, _deployed_by(session, run_id), links),
         seconds=_seconds(row.started_at or row.created_at, row.finished_at),
         mended=_mended(session, row) if row.ref == f"{HEADS}{project.default_branch}" else None,
@@ -75,12 +76,12 @@ def deployment_story(session: Session, deployment_id: int, links: Links) -> Depl
     )
 
 
-def _stage(row: StageRow) -> StageStory:
+def _stage(row: StageRow, waits: str) -> StageStory:
     return StageStory(
         name=row.name,
         kind=Kind(row.kind),
         state=State(row.state),
-        sentence=row.reason,
+        sentence=row.reason or waits,
         tail=tuple(str(line) for line in row.tail),
         seconds=_seconds(row.started_at, row.finished_at),
         attempt=row.attempt,

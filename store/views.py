@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import Session
 
 from pipeline.push import HEADS, Push
+from store import lanes
 from store.links import Links
 from store.schema import DeploymentRow, ImageRow, ProjectRow, RunRow, StageRow
 
@@ -97,10 +98,11 @@ def _views(session: Session, links: Links, rows: list[Any]) -> list[View]:
     deployments = session.execute(
         select(DeploymentRow.run_id, DeploymentRow.id).where(DeploymentRow.run_id.in_(ids)).order_by(DeploymentRow.id)
     ).all()
+    waits = lanes.waits(session, [stage.id for stage in stages if stage.lane and stage.state == "queued"])
     return [
         _run(row, project, links)
         | {
-            "stages": [_stage(stage, links) for stage in stages if stage.run_id == row.id],
+            "stages": [_stage(stage, links, waits.get(stage.id)) for stage in stages if stage.run_id == row.id],
             "flaky": any(stage.flaky for stage in stages if stage.run_id == row.id),
             "images": [
                 _image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
@@ -141,7 +143,7 @@ def _run(row: RunRow, project: str, links: Links) -> View:
     }
 
 
-def _stage(row: StageRow, links: Links) -> View:
+def _stage(row: StageRow, links: Links, waits: str | None) -> View:
     return {
         "name": row.name,
         "title": row.title,
@@ -156,7 +158,7 @@ def _stage(row: StageRow, links: Links) -> View:
         "needs": row.needs,
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),
-        "reason": row.reason,
+        "reason": row.reason or waits or "",
         "code": row.code,
         "tail": row.tail,
         "log_url": links.log(row.run_id, row.name),

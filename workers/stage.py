@@ -11,7 +11,7 @@ from pipeline.outcome import Outcome, State
 from pipeline.ports import Transcript
 from pipeline.project import Project
 from pipeline.stage import Kind
-from store import jobs, messages, projects, runs, stops
+from store import jobs, lanes, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from workers.context import Context
 from workers.tokens import own
@@ -90,6 +90,10 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
             jobs.finish(session, claim)
             _end_deployment(ctx, session, work, DeploymentState.SUPERSEDED, stop)
             _record(ctx, session, work, stop)
+            return None
+        if work.stage.lane and lanes.rejoin(session, claim.id, lanes.lane_of(work.project_id, work.stage.lane)):
+            # It left its lane to end, and now it does not.
+            jobs.put_back(session, claim, delay=0.0, counts=False)
             return None
         runs.begin(session, claim.ref_id, at=ctx.now())
         messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())

@@ -16,6 +16,7 @@ ADDED = {
         sa.Column("pull_request", sa.Integer(), nullable=True),
         sa.Column("trusted", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("approved_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("stop_seen", sa.Float(), nullable=True),
     ),
     "stage": (
         sa.Column("title", sa.Text(), nullable=False, server_default=""),
@@ -36,6 +37,8 @@ def upgrade() -> None:
     for table, columns in ADDED.items():
         for column in columns:
             op.add_column(table, column)
+    waiting = sa.text("lane <> '' AND state <> 'done'")
+    op.create_index("ix_job_lane", "job", ["lane", "id"], sqlite_where=waiting, postgresql_where=waiting)
     _tests()
     _artifacts()
     _secrets()
@@ -46,6 +49,7 @@ def downgrade() -> None:
     """Bring the tables back."""
     for table in ("schedule", "secret", "artifact", "test_result"):
         op.drop_table(table)
+    op.drop_index("ix_job_lane", "job")
     for table, columns in ADDED.items():
         with op.batch_alter_table(table) as batch:
             for column in columns:
