@@ -9,14 +9,15 @@ from typing import Any
 
 from pipeline.errors import Rejected
 from pipeline.project import check_name
-from pipeline.spec_words import GROUPS, Flaw, Place, near, show
+from pipeline.spec_references import check_services, mapping, of_stage, unfit, words
+from pipeline.spec_words import GROUPS, Flaw, near, show
 
 KINDS = ("build", "test", "deploy", "task")
 
 
 def check(tree: Mapping[str, Any]) -> Iterator[Flaw]:
     """Yield everything in which the file contradicts itself."""
-    groups = {group: _mapping(tree.get(group)) for group in GROUPS}
+    groups = {group: mapping(tree.get(group)) for group in GROUPS}
     for group, things in groups.items():
         for name in things:
             yield from _name(group, name)
@@ -24,14 +25,12 @@ def check(tree: Mapping[str, Any]) -> Iterator[Flaw]:
         if name in groups["services"]:
             yield Flaw(("environments", name), f"environment '{name}' has the name of a service; choose another")
     yield from _mains(groups["services"])
+    yield from check_services(groups["services"])
+    yield from _schedules(tree.get("trigger"), groups["stages"])
     for name, stage in groups["stages"].items():
         if isinstance(stage, Mapping):
             yield from _stage(name, stage, groups)
     yield from _circle(groups["stages"])
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _name(group: str, name: str) -> Iterator[Flaw]:
@@ -45,7 +44,7 @@ def _name(group: str, name: str) -> Iterator[Flaw]:
 
 
 def _mains(services: Mapping[str, Any]) -> Iterator[Flaw]:
-    mains = [name for name, service in services.items() if str(_mapping(service).get("main")).lower() == "true"]
+    mains = [name for name, service in services.items() if str(mapping(service).get("main")).lower() == "true"]
     for name in mains[1:]:
         yield Flaw(("services", name, "main"), f"only one service is the main one, and '{mains[0]}' is")
 
@@ -55,29 +54,41 @@ def _stage(name: str, stage: Mapping[str, Any], groups: Mapping[str, Mapping[str
     if len(said) != 1:
         kinds = ", ".join(said) or "none of them"
         yield Flaw(("stages", name), f"a stage does exactly one of {', '.join(KINDS)}; this one says {kinds}")
-    for place, word, group in _references(name, stage):
-        if word not in groups[group]:
-            what = group.removesuffix("s")
-            yield Flaw(place, f"no {what} '{show(word)}'{near(word, groups[group])}")
+    yield from _named(name, stage, groups)
+    yield from _test(name, mapping(stage.get("test")))
+    task = mapping(stage.get("task"))
+    if task and ("image" in task) == ("in" in task):
+        yield Flaw(("stages", name, "task"), "a task says exactly one of `image` and `in`")
 
 
-def _references(name: str, stage: Mapping[str, Any]) -> Iterator[tuple[Place, str, str]]:
-    """Yield every word of a stage that must be the name of something: its place, itself, its group."""
-    test, deploy = _mapping(stage.get("test")), stage.get("deploy")
-    target = {"to": deploy} if isinstance(deploy, str) else _mapping(deploy)
-    singles = [("test", "in", test.get("in"), "services"), ("deploy", "to", target.get("to"), "environments")]
-    for outer, inner, word, group in singles:
-        if isinstance(word, str):
-            yield ("stages", name, outer, inner), word, group
-    lists = [
-        (("build",), stage.get("build"), "services"),
-        (("deploy", "services"), target.get("services"), "services"),
-        (("needs",), stage.get("needs"), "stages"),
-    ]
-    for path, words, group in lists:
-        for index, word in enumerate(words if isinstance(words, list) else ()):
-            if isinstance(word, str):
-                yield ("stages", name, *path, index), word, group
+def _test(name: str, test: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Yield what a test restores into a service that does not stand beside it."""
+    beside = words(test.get("with"))
+    said = test.get("restore")
+    for index, one in enumerate(said if isinstance(said, list) else [said]):
+        into = mapping(one).get("into")
+        if isinstance(into, str) and into not in beside:
+            place = ("stages", name, "test", "restore", index, "into")
+            yield Flaw(place, f"`into` takes a service that `with` names, not {show(into)}")
+
+
+def _schedules(trigger: Any, stages: Mapping[str, Any]) -> Iterator[Flaw]:
+    said = mapping(trigger).get("schedule")
+    for index, one in enumerate(said if isinstance(said, list) else [said]):
+        for number, word in enumerate(words(mapping(one).get("stages"))):
+            if word not in stages:
+                place = ("trigger", "schedule", index, "stages", number)
+                yield Flaw(place, f"no stage '{show(word)}'{near(word, stages)}")
+
+
+def _named(name: str, stage: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> Iterator[Flaw]:
+    for reference in of_stage(name, stage):
+        known = groups[reference.group]
+        if reference.word not in known:
+            what = reference.group.removesuffix("s")
+            yield Flaw(reference.place, f"no {what} '{show(reference.word)}'{near(reference.word, known)}")
+        elif wrong := unfit(reference, known[reference.word]):
+            yield Flaw(reference.place, wrong)
 
 
 def _circle(stages: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -90,5 +101,4 @@ def _circle(stages: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _needs(stage: Any) -> list[str]:
-    needs = _mapping(stage).get("needs")
-    return [need for need in needs if isinstance(need, str)] if isinstance(needs, list) else []
+    return words(mapping(stage).get("needs"))

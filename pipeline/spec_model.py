@@ -1,14 +1,14 @@
 """The configuration as values: what each group of keys holds, with its defaults."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.changes import Paths
 from pipeline.health import HealthCheck
 from pipeline.spec_part import Part
-from pipeline.spec_trigger import PullRequestTrigger, PushTrigger, TagTrigger, Trigger
+from pipeline.spec_trigger import PullRequestTrigger, PushTrigger, Schedule, TagTrigger, Trigger
 from pipeline.spec_types import (
     Age,
     Command,
@@ -34,6 +34,7 @@ from pipeline.spec_types import (
     Version,
     is_null,
 )
+from pipeline.spec_values import Events, FileNames, Files, Hosts, Lane, Links, OneOrMore, Secrets, Volumes
 from pipeline.spec_words import Place
 from pipeline.stage import Kind
 
@@ -50,7 +51,7 @@ class Build(Part):
     dockerfile: Path = "Dockerfile"
     target: Text = ""
     args: Variables = Field(default_factory=dict)
-    secrets: Texts = ()
+    secrets: Secrets = ()
 
 
 class Builder(Part):
@@ -65,7 +66,7 @@ class Builder(Part):
     run: Command
     output: Path = "."
     env: Variables = Field(default_factory=dict)
-    secrets: Texts = ()
+    secrets: Secrets = ()
 
 
 class Release(Part):
@@ -108,12 +109,12 @@ class Service(Part):
     release: Release | None = None
     command: Command | None = None
     env: Variables = Field(default_factory=dict)
-    volumes: Variables = Field(default_factory=dict)
+    volumes: Volumes = Field(default_factory=dict)
     depends_on: Texts = ()
     profiles: Texts = ()
     ready: Ready | None = None
     protocol: Protocol = "http"
-    hosts: Texts = ()
+    hosts: Hosts = ()
     port: Port | None = None
     health: Health = Health()
     drain: Pause = 10.0
@@ -146,9 +147,9 @@ class Restore(Part):
 class Reports(Part):
     """Files that a stage leaves behind, as patterns of absolute paths in its container."""
 
-    junit: Texts = ()
-    coverage: Texts = ()
-    files: Texts = ()
+    junit: Files = ()
+    coverage: Files = ()
+    files: Files = ()
 
 
 class Test(Part):
@@ -159,8 +160,8 @@ class Test(Part):
     env: Variables = Field(default_factory=dict)
     network: Network = "private"
     backing: Texts = Field(default=(), alias="with")
-    secrets: Texts = ()
-    restore: tuple[Restore, ...] = ()
+    secrets: Secrets = ()
+    restore: Annotated[tuple[Restore, ...], OneOrMore] = ()
     shards: Count = 1
     reports: Reports = Reports()
     against: Text = ""
@@ -175,7 +176,7 @@ class Task(Part):
     env: Variables = Field(default_factory=dict)
     network: Network = "private"
     backing: Texts = Field(default=(), alias="with")
-    secrets: Texts = ()
+    secrets: Secrets = ()
     reports: Reports = Reports()
 
 
@@ -199,7 +200,7 @@ class When(Part):
 
     branches: Texts | None = None
     tags: Texts | None = None
-    events: Texts | None = None
+    events: Events | None = None
 
 
 class Stage(Part):
@@ -216,7 +217,7 @@ class Stage(Part):
     task: Task | None = None
     retry: Retries = 0
     allow_failure: Flag = False
-    concurrency: Text = ""
+    concurrency: Lane = ""
     timeout: Time | None = None
     silence: Time | None = None
     when: When | None = None
@@ -264,8 +265,8 @@ class Spec(Part):
     name: Name
     description: Text = ""
     branch: Text
-    compose: Texts = ()
-    links: Variables = Field(default_factory=dict)
+    compose: FileNames = ()
+    links: Links = Field(default_factory=dict)
     retention: Retention = Retention()
     publish: Publish = Publish()
     trigger: Trigger = Trigger()
@@ -318,6 +319,7 @@ PARTS: Mapping[Place, type[BaseModel]] = {
     ("trigger", "push"): PushTrigger,
     ("trigger", "tag"): TagTrigger,
     ("trigger", "pull_request"): PullRequestTrigger,
+    ("trigger", "schedule", "#"): Schedule,
     ("retention",): Retention,
     ("publish",): Publish,
     ("services", "*"): Service,
@@ -329,7 +331,9 @@ PARTS: Mapping[Place, type[BaseModel]] = {
     ("stages", "*"): Stage,
     ("stages", "*", "test"): Test,
     ("stages", "*", "test", "reports"): Reports,
+    ("stages", "*", "test", "restore", "#"): Restore,
     ("stages", "*", "task"): Task,
+    ("stages", "*", "task", "reports"): Reports,
     ("stages", "*", "deploy"): Deploy,
     ("stages", "*", "when"): When,
     ("environments", "*"): Environment,

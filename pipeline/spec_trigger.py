@@ -1,10 +1,11 @@
 """What starts a run: `trigger` in slipway.yml, as values."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pipeline.globs import matches_any
 from pipeline.spec_part import Part
 from pipeline.spec_types import Flag, PathPatterns, Supersede, Text, Texts
+from pipeline.spec_values import Cron, OneOrMore
 
 
 class PushTrigger(Part):
@@ -30,7 +31,7 @@ class PullRequestTrigger(Part):
 class Schedule(Part):
     """A run that comes again and again: a branch, five fields of cron in UTC, and only these stages if it names any."""
 
-    cron: Text
+    cron: Cron
     branch: Text = ""
     stages: Texts | None = None
 
@@ -44,7 +45,7 @@ class Trigger(Part):
     push: PushTrigger = PushTrigger()
     tag: TagTrigger = TagTrigger()
     pull_request: PullRequestTrigger | None = None
-    schedule: tuple[Schedule, ...] = ()
+    schedule: Annotated[tuple[Schedule, ...], OneOrMore] = ()
     skip: Flag = True
     supersede: Supersede = "queued"
 

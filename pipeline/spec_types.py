@@ -8,9 +8,10 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import Rejected
+from pipeline.nearest import near as similar
 from pipeline.project import check_name
 from pipeline.spec_load import Scalar
-from pipeline.spec_words import show
+from pipeline.spec_words import near, show
 
 UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 TIME = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,7})s)?(?:(\d{1,9})ms)?")
@@ -101,10 +102,13 @@ def _whole(low: int, high: int, what: str) -> Callable[[object], int]:
     return check
 
 
-def _one_of(*choices: str) -> Callable[[object], str]:
+def one_of(*choices: str) -> Callable[[object], str]:
+    """Return what takes one of these words, and suggests the one that was likely meant."""
+
     def check(value: object) -> str:
         if not isinstance(value, str) or value not in choices:
-            raise refuse(f"is {' or '.join(choices)}, not {show(value)}")
+            meant = near(value, choices) if isinstance(value, str) and similar(value, choices) else ""
+            raise refuse(f"is {' or '.join(choices)}, not {show(value)}{meant}")
         return str(value)
 
     return check
@@ -123,11 +127,12 @@ def _name(value: object) -> str:
         raise refuse(f"cannot be used: {error.sentence}") from error
 
 
-def _path(value: object) -> str:
-    path = text(value)
-    if path.startswith(("/", "-", ":")) or "\\" in path or ".." in path.split("/") or "\n" in path or not path:
-        raise refuse(f"takes a path inside the repository, not {show(path)}")
-    return "/".join(step for step in path.split("/") if step not in {"", "."}) or "."
+def path(value: object) -> str:
+    """Return a path inside the repository, without steps that go nowhere."""
+    said = text(value)
+    if said.startswith(("/", "-", ":")) or "\\" in said or ".." in said.split("/") or "\n" in said or not said:
+        raise refuse(f"takes a path inside the repository, not {show(said)}")
+    return "/".join(step for step in said.split("/") if step not in {"", "."}) or "."
 
 
 def _path_patterns(value: object) -> tuple[str, ...]:
@@ -181,7 +186,7 @@ def _some(value: object) -> Literal["all"] | tuple[str, ...]:
 Text = Annotated[str, PlainValidator(text), WithJsonSchema({"type": "string"})]
 Texts = Annotated[tuple[str, ...], PlainValidator(texts), PlainSerializer(list), WithJsonSchema(TEXTS_SCHEMA)]
 Name = Annotated[str, PlainValidator(_name), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*$"})]
-Path = Annotated[str, PlainValidator(_path), WithJsonSchema({"type": "string"})]
+Path = Annotated[str, PlainValidator(path), WithJsonSchema({"type": "string"})]
 UrlPath = Annotated[str, PlainValidator(_url_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
 Time = Annotated[float, PlainValidator(_positive), PlainSerializer(written), WithJsonSchema(TIME_SCHEMA)]
 Age = Annotated[
@@ -212,17 +217,17 @@ Kept = Annotated[
 ]
 Network = Annotated[
     str,
-    PlainValidator(_one_of("private", "localhost", "none")),
+    PlainValidator(one_of("private", "localhost", "none")),
     WithJsonSchema({"enum": ["private", "localhost", "none"]}),
 ]
-Protocol = Annotated[str, PlainValidator(_one_of("http", "tcp")), WithJsonSchema({"enum": ["http", "tcp"]})]
-Strategy = Annotated[str, PlainValidator(_one_of("rolling")), WithJsonSchema({"enum": ["rolling"]})]
+Protocol = Annotated[str, PlainValidator(one_of("http", "tcp")), WithJsonSchema({"enum": ["http", "tcp"]})]
+Strategy = Annotated[str, PlainValidator(one_of("rolling")), WithJsonSchema({"enum": ["rolling"]})]
 Supersede = Annotated[
     str,
-    PlainValidator(_one_of("queued", "running", "never")),
+    PlainValidator(one_of("queued", "running", "never")),
     WithJsonSchema({"enum": ["queued", "running", "never"]}),
 ]
-Order = Annotated[str, PlainValidator(_one_of("ancestry", "any")), WithJsonSchema({"enum": ["ancestry", "any"]})]
+Order = Annotated[str, PlainValidator(one_of("ancestry", "any")), WithJsonSchema({"enum": ["ancestry", "any"]})]
 PathPatterns = Annotated[
     tuple[str, ...],
     PlainValidator(_path_patterns),

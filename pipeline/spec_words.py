@@ -93,6 +93,8 @@ def _sentence(
             return f"{key} is missing"
         case "extra_forbidden":
             return f"unknown key {key}{near(str(place[-1]), _keys(place, parts), '`')}"
+        case "tuple_type":
+            return f"{key} takes a list, not {show(value)}"
         case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
             return f"{key} takes keys and values, not {show(value)}".strip()
         case _:
@@ -107,6 +109,13 @@ def _key(place: Place) -> str:
 def _keys(place: Place, parts: Mapping[Place, type[BaseModel]]) -> list[str]:
     """Return the keys that could stand at `place`."""
     holder = place[:-1]
-    pattern = tuple("*" if index == 1 and holder[0] in GROUPS else step for index, step in enumerate(holder))
-    model = parts.get(pattern)
+    model = parts.get(tuple(_pattern(holder, index) for index in range(len(holder))))
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _pattern(holder: Place, index: int) -> str:
+    """Return a step of a place as `parts` has it: any name of a group is `*`, any item of a list `#`."""
+    step = holder[index]
+    if isinstance(step, int):
+        return "#"
+    return "*" if index == 1 and holder[0] in GROUPS else step

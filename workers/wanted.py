@@ -21,7 +21,7 @@ def needless(scene: Scene, spec: Spec, commit: Commit) -> Outcome | None:
         return None
     if why := spec.trigger.refuses(branch=work.branch, tag=work.tag):
         return skipped(why, "ignored_branch")
-    if asks_to_skip(commit.message) and not stands_in(scene):
+    if spec.trigger.skip and asks_to_skip(commit.message) and not stands_in(scene):
         return skipped("nothing to do: the commit's message asks for no run", SKIP_REQUESTED)
     if work.branch is not None and (why := _nothing_changed(scene, spec, commit.revision)):
         return skipped(why, "ignored_path")

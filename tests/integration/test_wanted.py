@@ -52,7 +52,7 @@ class Hearing(World):
             project = projects.get(session, self.project.id)
             push = Push(ref=ref, before="", after=revision)
             again = str(next(self.numbers))
-            return runs.create(session, project, push, trigger=trigger, at=MOMENT, again=again)[0]
+            return runs.create(session, project, push, trigger=trigger, at=MOMENT, asked=runs.Asked(again=again))[0]
 
     def start(self, run: int) -> None:
         """Do a run's source stage."""
@@ -221,11 +221,14 @@ def test_the_default_branch_leaves_its_rules_with_the_project_even_if_it_is_skip
     assert world.rules() == {
         "push": {"branches": ["main", "next/*"], "paths_ignore": ["docs/**", "**/*.md"]},
         "tag": {"patterns": ["v*"]},
+        "schedule": [],
+        "skip": True,
         "supersede": "queued",
     }
     none = "trigger: {push: {branches: []}}\nservices: {web: {}}\n"
     assert world.hear(world.commit_files("app.py", parent=first, yml=none)).code == "ignored_branch"
-    assert world.rules() == {"push": {"branches": []}, "tag": {}, "supersede": "queued"}
+    rules = {"push": {"branches": []}, "tag": {}, "schedule": [], "skip": True, "supersede": "queued"}
+    assert world.rules() == rules
 
 
 def test_G20_a_branch_makes_no_rules_but_for_itself(world: Hearing) -> None:

@@ -14,7 +14,7 @@ FLOORS = (
     {"pipeline"},
 )
 ROOMS = {"commands", "hooks", "workers", "dashboard", "control", "store", "runtime", "notify", "config", "pipeline"}
-PURE = {"pydantic", "pydantic_core", "ruamel", "typing_extensions"}
+PURE = {"cronsim", "jsonschema", "pydantic", "pydantic_core", "ruamel", "typing_extensions"}
 WEB = {"app", "hooks", "dashboard", "control", "store", "notify"}
 
 

@@ -211,7 +211,7 @@ STAGES = "services: {web: , redis: }\nstages:\n  build: {build: all}\n  integrat
         ("test: {in: web, run: ' '}", "5 stages.integration: `run` is empty"),
         ("test: {in: web, run: []}", "5 stages.integration: `run` is empty"),
         ("test: {in: web, run: {}}", "5 stages.integration: `run` takes a text, not keys and values"),
-        ("test: {in: web, run: x, network: host}", "5 stages.integration: `network` is private or localhost or none, not host"),
+        ("test: {in: web, run: x, network: host}", "5 stages.integration: `network` is private or localhost or none, not host — did you mean 'localhost'?"),
         ("title: x", "4 stages.integration: a stage does exactly one of build, test, deploy, task; this one says none of them"),
     ],
 )  # fmt: skip
