@@ -6,12 +6,12 @@ from pipeline.intents import Intent
 from pipeline.names import run_name
 from pipeline.outcome import State
 from pipeline.telling import because, person
-from store import messages, runs
+from store import ends, messages, runs
 from store.schema import RunRow
 
 
 def cancel(ask: Ask, intent: Intent) -> Reply:
-    """Ask a run to stop; its workers see it within seconds."""
+    """Ask a run to stop. What waits of it ends here; what runs is killed first, by its workers, within seconds."""
     number = int(intent.id[1:])
     if intent.id[0] == "d":
         sentence = f"A deployment cannot be cancelled yet; `rollback ENVIRONMENT` undoes {intent.id}."
@@ -25,6 +25,7 @@ def cancel(ask: Ask, intent: Intent) -> Reply:
         return Reply(text=f"{run_name(number)} is being cancelled already.", code="already_started")
     reason = f"by {person(ask.actor)}{because(intent.reason)}"
     runs.request_cancel(ask.session, number, reason)
+    ends.end_waiting(ask.session, number, channel=ask.channel, at=ask.at)
     messages.touch(ask.session, "run", number, channel=ask.channel, at=ask.at)
     text = f"🚫 {person(ask.actor)} cancels {run_name(number)}{because(intent.reason)}."
     return Reply(text=text, everyone=True, runs=(number,))

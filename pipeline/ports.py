@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, Protocol
 from pipeline.containers import ContainerSpec, ContainerState, Limits
 from pipeline.credentials import Credentials
 from pipeline.images import ImageSpec
+from pipeline.leftovers import Owned
 from pipeline.routes import Routes
 
 Line = Callable[[str], None]
@@ -40,6 +41,7 @@ class ImageFacts:
     id: str
     port: int | None
     size: int
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,8 +95,19 @@ class Source(Protocol):
     def read(self, project: str, revision: str, path: str) -> bytes | None:
         """Return a regular file of the commit, or None. Raises StageFailed for a symbolic link or a huge file."""
 
+    def tidy(self) -> None:
+        """Take away what fetches that died have left half-made."""
+
     def archive(self, project: str, revision: str, path: str) -> AbstractContextManager[BinaryIO]:
         """Open a tar stream of the commit's tree under `path`; `.` is all of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Execution:
+    """What a command in a running container reads, and when it is given up."""
+
+    stop: Callable[[], bool]
+    stdin: bytes = b""
 
 
 class Produced(Protocol):
@@ -125,8 +138,28 @@ class Engine(Protocol):
     def start(self, spec: ContainerSpec) -> ContainerState:
         """Start a container, or adopt the one of that name that is there. Raises StageFailed if it cannot start."""
 
-    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
-        """Run a container to its end, stream its output, return its exit code; it is removed whatever happens."""
+    def run(
+        self,
+        spec: ContainerSpec,
+        line: Line,
+        limits: Limits,
+        stop: Callable[[], bool],
+        *,
+        ended: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Run a container to its end, stream its output, return its exit code; it is removed whatever happens.
+
+        `ended` is called once it has stopped, however it did, while its files are still there.
+        """
+
+    def execute(self, name: str, command: Sequence[str], line: Line, limits: Limits, work: Execution) -> int:
+        """Run a command in a running container and return its exit code. Raises StageFailed, Cancelled."""
+
+    def put(self, name: str, path: str, data: bytes) -> None:
+        """Put a file into a container under an absolute path, whose folders are made."""
+
+    def files(self, name: str, path: str) -> AbstractContextManager[BinaryIO | None]:
+        """Open a tar stream of a file or folder of a stopped container; None if there is nothing of that path."""
 
     def produce(
         self, spec: ContainerSpec, given: BinaryIO, line: Line, limits: Limits, stop: Callable[[], bool]
@@ -145,8 +178,17 @@ class Engine(Protocol):
     def remove(self, name: str, *, grace: int) -> None:
         """Stop a container, waiting `grace` seconds before the kill, and remove it; not being there is fine."""
 
-    def network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Return the network of that name, making it on a small free subnet if need be."""
+    def network(self, name: str, labels: Mapping[str, str], *, containers: int = 60) -> str:
+        """Return the network of that name, making it on a free subnet for so many containers if need be."""
+
+    def network_alone(self) -> str | None:
+        """Return a network on which no container can reach another, or None if this engine does not keep them apart."""
+
+    def gateway(self, network: str) -> str:
+        """Return the address by which containers of a network reach the machine that the engine is on."""
+
+    def holder_image(self) -> str:
+        """Return an image whose container can hold a network name space and look at its ports; made if need be."""
 
     def containers(self, labels: Mapping[str, str]) -> tuple[ContainerState, ...]:
         """Return the containers of this home that carry these labels too, running or not."""
@@ -154,12 +196,21 @@ class Engine(Protocol):
     def remove_network(self, name: str) -> None:
         """Remove a network; not being there is fine."""
 
+    def inventory(self) -> tuple[Owned, ...]:
+        """Return every container, network and volume of this home, whoever made it."""
+
+    def discard(self, owned: Owned) -> bool:
+        """Take such a thing away; False if something that is not ours still uses it. Not being there is fine."""
+
 
 class Registry(Protocol):
     """Where images are kept."""
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Return the digest of a tag or of itself, or None if the registry does not have it."""
+
+    def check_push(self, repository: str) -> None:
+        """Raise RegistryForbidden if we may put nothing into a repository, Unavailable if nobody can."""
 
 
 class Proxy(Protocol):

@@ -1,8 +1,9 @@
 """Projects' repositories: fetched into mirrors, read and packed without ever being checked out."""
 
 import io
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -110,6 +111,12 @@ class GitSource:
             return {path: content for path, content in found.items() if content is not None}
 
         return self._look(project, look)
+
+    def tidy(self) -> None:
+        """Take away what fetches that died have left half-made; what is being made is under its lock."""
+        for half in (*self._directory.glob("*.new"), *self._directory.glob("*.gone")):
+            with suppress(Unavailable), locked(half.with_suffix(".lock"), timeout=0):
+                shutil.rmtree(half, ignore_errors=True)
 
     @contextmanager
     def archive(self, project: str, revision: str, path: str) -> Iterator[BinaryIO]:

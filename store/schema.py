@@ -138,8 +138,8 @@ class RunRow(Table):
     """One push through the stages. `key` makes the same (ref, revision) from two doors one run.
 
     `wanted` are the stages a person asked for, None is all; `build_number` counts the project's published builds. One
-    that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it. `stop_seen`,
-    in the database's seconds, is when it was first seen that it should stop.
+    that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it.
+    `stop_seen`, in the database's seconds, is when it was first seen that it should stop.
     """
 
     __tablename__ = "run"

@@ -1,12 +1,14 @@
 """Fakes of the outside: stateful, and refusing what the real thing would refuse."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from pipeline.containers import ContainerSpec, ContainerState, Limits
 from pipeline.images import ImageSpec
-from pipeline.ports import ChatMessage, ImageFacts, Line
+from pipeline.leftovers import Owned, Thing
+from pipeline.ports import ChatMessage, Execution, ImageFacts, Line
 from pipeline.routes import Routes
 from runtime.haproxy_file import Picture, check
 from store.session import Database
@@ -21,6 +23,7 @@ class Engine:
         self.started: list[ContainerSpec] = []
         self.removed: list[str] = []
         self.tags: dict[str, str] = {}
+        self.things: list[Owned] = []
         self.faults: list[Exception] = []
         self.looking: Callable[[], None] = lambda: None
 
@@ -57,8 +60,22 @@ class Engine:
             )
         return self.there[spec.name]
 
-    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Callable[[], bool]) -> int:
+    def run(self, spec: ContainerSpec, *_how: Any, ended: Callable[[], None] = lambda: None) -> int:
+        ended()
         return 0
+
+    def execute(self, name: str, command: Sequence[str], line: Line, limits: Limits, work: Execution) -> int:
+        if name not in self.there:
+            raise AssertionError(f"{name} was never started")
+        return 0
+
+    def put(self, name: str, path: str, data: bytes) -> None:
+        if name not in self.there:
+            raise AssertionError(f"{name} was never started")
+
+    @contextmanager
+    def files(self, name: str, path: str) -> Iterator[BinaryIO | None]:
+        yield None
 
     def produce(self, spec: ContainerSpec, given: Any, line: Line, limits: Limits, stop: Callable[[], bool]) -> Any:
         raise AssertionError("nothing is produced in these tests")
@@ -73,8 +90,17 @@ class Engine:
         if self.there.pop(name, None):
             self.removed.append(name)
 
-    def network(self, name: str, labels: Mapping[str, str]) -> str:
+    def network(self, name: str, labels: Mapping[str, str], *, containers: int = 60) -> str:
         return name
+
+    def network_alone(self) -> str | None:
+        return None
+
+    def gateway(self, network: str) -> str:
+        return "10.0.0.254"
+
+    def holder_image(self) -> str:
+        return "holder"
 
     def containers(self, labels: Mapping[str, str]) -> tuple[ContainerState, ...]:
         self.looking()
@@ -82,6 +108,20 @@ class Engine:
 
     def remove_network(self, name: str) -> None:
         return None
+
+    def inventory(self) -> tuple[Owned, ...]:
+        containers = (
+            Owned(kind=Thing.CONTAINER, id=one.id, name=one.name, age=1.0, labels=one.labels)
+            for one in self.there.values()
+        )
+        return (*containers, *self.things)
+
+    def discard(self, owned: Owned) -> bool:
+        if owned.kind is Thing.CONTAINER:
+            self.remove(owned.name, grace=0)
+        else:
+            self.things.remove(owned)
+        return True
 
 
 class Proxy:

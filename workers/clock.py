@@ -18,15 +18,21 @@ from sqlalchemy.orm import Session
 from pipeline.errors import Unavailable
 from pipeline.looking import SHORTEST_PAUSE, spread
 from runtime.jobs import Queues
-from store import deliveries, environments, heads, jobs, leases
+from store import deliveries, ends, environments, heads, jobs, leases
 from store.session import Database
 
 LEASE = "clock"
 LEASE_SECONDS = 5.0
 REAP_SECONDS = 1.0
 MEND_SECONDS = 10.0
+REAPER_SECONDS = 30.0
+PRUNE_SECONDS = 86_400.0
 # Looks at projects' repositories that are due when the clock starts are spread over so many seconds.
 STAGGER_SECONDS = 20.0
+# Nothing is thrown away in the first minutes, in which whatever was under way is taken up again.
+PRUNE_DELAY = 300.0
+# A run that was told to stop has so long to do so by itself.
+STOP_SECONDS = 10.0
 SHORTEST_NAP = 0.01
 CROWDED_NAP = 0.1
 
@@ -55,6 +61,8 @@ class Clock:
     _stopped: bool = False
     _reaped: float = -1e9
     _mended: float = -1e9
+    _reaper: float = -1e9
+    _pruned: float = -1e9
     _started: bool = False
 
     def run(self) -> None:
@@ -90,6 +98,7 @@ class Clock:
                 return False
             reaped = jobs.reap(session)
             self._ask_for_sweeps(session)
+            self._ask_for_cleaning(session, now)
             if now - self._mended >= MEND_SECONDS:
                 self._mended = now
                 self._ask_for_mending(session)
@@ -104,6 +113,16 @@ class Clock:
         jobs.add(session, jobs.JobKind.SHOW, 0, at=at)
         for environment in environments.everyone(session):
             jobs.add(session, jobs.JobKind.MEND, environment.id, at=at)
+
+    def _ask_for_cleaning(self, session: Session, now: float) -> None:
+        """Have the engine looked at when this clock starts and every half a minute, and cleaned up once a day."""
+        stops = ends.late(session, STOP_SECONDS)
+        if stops or now - self._reaper >= REAPER_SECONDS:
+            self._reaper = now
+            jobs.add(session, jobs.JobKind.REAP, 0, at=datetime.now(UTC))
+        if now - self._pruned >= PRUNE_SECONDS:
+            self._pruned = now
+            jobs.add(session, jobs.JobKind.PRUNE, 0, at=datetime.now(UTC), delay=PRUNE_DELAY)
 
     def _forget_deliveries(self, session: Session) -> None:
         at = datetime.now(UTC)

@@ -1,7 +1,7 @@
 """What every handler is given: the ports, and the few plain facts of this home."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -13,8 +13,19 @@ from store.session import Database
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Builds:
+    """What holds for every build: how many at a time, and what reaches it without being in the image."""
+
+    parallel: int = 2
+    ca_bundle: str = ""
+    proxies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it."""
+    """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it.
+
+    `stop_seconds` is how long a stage may take to do so."""
 
     database: Database
     source: Source
@@ -38,5 +49,7 @@ class Context:
     test_limits: Limits
     memory: int
     sweep_seconds: float = 180.0
+    stop_seconds: float = 10.0
+    builds: Builds = Builds()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -15,6 +15,7 @@ from notify.recorder import Recorder
 from notify.slack import Slack
 from notify.status import HttpForges
 from pipeline.containers import Limits
+from pipeline.errors import Rejected
 from pipeline.ports import Chat
 from runtime.dnsmasq import Dnsmasq
 from runtime.engine import DockerEngine
@@ -29,12 +30,14 @@ from store import deployments, environments, jobs, runs
 from store.recorded import Recorded
 from store.sealing import seal_of
 from store.session import Database
-from workers.context import Context
+from workers.context import Builds, Context
 from workers.handlers import HANDLERS
 from workers.steps import run_job
 
 VERSION = "0.1.0"
 NOBODY = 0
+# Beyond the times a command has to stop: to see that it should, and to take away what it leaves.
+STOP_SLACK = 5.0
 
 
 def execute(job_id: int) -> None:
@@ -68,7 +71,8 @@ def context() -> Context:
         database=database,
         source=_source(settings, stopping),
         engine=_engine(settings),
-        registry=HttpRegistry(settings.registry_address),
+        registry=HttpRegistry(settings.image_registry),
+        builds=_builds(settings),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
         names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address, zones=settings.domains),
         probe=http_probe,
@@ -77,6 +81,7 @@ def context() -> Context:
         forges=HttpForges(timeout=settings.forges.timeout, private_addresses=settings.source.private_addresses),
         seal=seal_of(settings.home, settings.secret_key),
         sweep_seconds=settings.source.sweep,
+        stop_seconds=settings.limits.interrupt + settings.limits.terminate + STOP_SLACK,
         home=settings.home_id,
         registry_address=settings.registry_address,
         domains=settings.domains,
@@ -104,6 +109,15 @@ def _source(settings: Settings, stopping: threading.Event) -> GitSource:
         largest=settings.source.limit,
         stop=stopping.is_set,
     )
+
+
+def _builds(settings: Settings) -> Builds:
+    known = settings.build
+    try:
+        bundle = known.ca_bundle.read_text() if known.ca_bundle else ""
+    except (OSError, UnicodeError) as fault:
+        raise Rejected(f"SLIPWAY_BUILD__CA_BUNDLE cannot be read: {known.ca_bundle}", code="bad_setting") from fault
+    return Builds(parallel=known.parallel, ca_bundle=bundle, proxies=known.proxies)
 
 
 def _chat(settings: Settings, database: Database) -> Chat:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.containers import ContainerSpec, environment_variables, labels
 from pipeline.deployment import DeploymentState, Release
-from pipeline.errors import Busy, Overtaken, StageFailed
+from pipeline.errors import Busy, Cancelled, Overtaken, SlipwayError, StageFailed
 from pipeline.health import pauses
 from pipeline.names import deployment_name, host_names, run_name, short, slug, variable
 from store import deployments, environments, instances, jobs, projects
@@ -50,6 +50,7 @@ class Cast:
 def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say, allow: Allow = _anything) -> Deployment:
     """Bring a deployment to where it serves; twice is the same as once. Raises StageFailed, Busy, Unavailable.
 
+    Until it serves it can be called off, which raises Cancelled.
     `allow` is shown the deployment and what serves, when its turn has come, and raises Overtaken if it may not go on.
     """
     deployment, live = _take_turn(ctx, claim, deployment_id)
@@ -57,12 +58,13 @@ def carry_out(ctx: Context, claim: jobs.Claim, deployment_id: int, say: Say, all
     place, casts = _prepare(ctx, claim, deployment)
     try:
         for cast in casts:
+            _check_wanted(ctx, live, deployment)
             say(f"starting {cast.release.service} {short(cast.release.revision)} as i{cast.instance.id}")
             _start(ctx, place, deployment, cast)
         for cast in casts:
-            _wait_until_healthy(ctx, cast, say)
-    except StageFailed as failure:
-        _abandon(ctx, claim, deployment, failure, say)
+            _wait_until_healthy(ctx, cast, say, lambda: _check_wanted(ctx, live, deployment))
+    except (StageFailed, Cancelled) as end:
+        _abandon(ctx, claim, deployment, end, say)
         raise
     _switch(ctx, claim, deployment, place, live)
     show(ctx)
@@ -167,7 +169,13 @@ def _start(ctx: Context, place: Place, deployment: Deployment, cast: Cast) -> No
         instances.set_address(session, cast.instance.id, address)
 
 
-def _wait_until_healthy(ctx: Context, cast: Cast, say: Say) -> None:
+def _check_wanted(ctx: Context, live: Deployment | None, deployment: Deployment) -> None:
+    """Raise Cancelled if it was called off; what serves already is not."""
+    if ctx.stopping.is_set() and (live is None or live.id != deployment.id):
+        raise Cancelled(f"{deployment_name(deployment.id)} was called off before it served")
+
+
+def _wait_until_healthy(ctx: Context, cast: Cast, say: Say, check: Callable[[], None]) -> None:
     """Probe from outside until it answers well often enough in a row; a container that stops ends the wait."""
     health, name = cast.release.health, container_name(ctx, cast.instance)
     with ctx.database.read() as session:
@@ -175,6 +183,7 @@ def _wait_until_healthy(ctx: Context, cast: Cast, say: Say) -> None:
     began = looked = time.monotonic()
     good = 0
     for pause in pauses():
+        check()
         problem = ctx.probe(address, cast.release.port, health.path, health.timeout)
         good = 0 if problem else good + 1
         now = time.monotonic()
@@ -239,8 +248,8 @@ def _tag(ctx: Context, place: Place, deployment: Deployment) -> None:
         ctx.engine.push(reference, lambda _line: None)
 
 
-def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, failure: StageFailed, say: Say) -> None:
-    for line in failure.tail:
+def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, end: SlipwayError, say: Say) -> None:
+    for line in end.tail if isinstance(end, StageFailed) else ():
         say(f"  {line}")
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
@@ -253,9 +262,9 @@ def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, failure: S
         deployments.end(
             session,
             deployment.id,
-            DeploymentState.FAILED,
-            reason=failure.sentence,
-            code=failure.code,
+            DeploymentState.FAILED if isinstance(end, StageFailed) else DeploymentState.SUPERSEDED,
+            reason=end.sentence,
+            code=end.code,
             at=ctx.now(),
         )
         environments.release(session, deployment.environment_id, claim)

@@ -11,7 +11,7 @@ from pipeline.outcome import Outcome, State
 from pipeline.ports import Transcript
 from pipeline.project import Project
 from pipeline.stage import Kind
-from store import jobs, lanes, messages, projects, runs, stops
+from store import ends, jobs, lanes, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from workers.context import Context
 from workers.tokens import own
@@ -84,11 +84,12 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
         work = runs.work(session, claim.ref_id)
         if work.stage.state.ended or work.run_state.ended:
             jobs.finish(session, claim)
+            ends.leave(session, claim.ref_id, f"{work.stage.name} ended without it", at=ctx.now())
             return None
-        stop = stops.asked(session, claim.ref_id)
+        stop = None if ends.serves(session, claim.ref_id) else stops.asked(session, claim.ref_id)
         if stop:
             jobs.finish(session, claim)
-            _end_deployment(ctx, session, work, DeploymentState.SUPERSEDED, stop)
+            ends.leave(session, claim.ref_id, stop.sentence, at=ctx.now())
             _record(ctx, session, work, stop)
             return None
         if work.stage.lane and lanes.rejoin(session, claim.id, lanes.lane_of(work.project_id, work.stage.lane)):

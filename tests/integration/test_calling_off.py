@@ -70,3 +70,12 @@ def test_F19_who_waits_for_a_mirror_can_be_called_off(tmp_path: Path, stopping: 
 def test_a_command_that_nobody_calls_off_ends_as_ever(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", "--bare", tmp_path / "x.git"], check=True)
     assert run(["rev-parse", "--is-bare-repository"], git_dir=tmp_path / "x.git", seconds=30).out == b"true\n"
+
+
+def test_F33_what_a_fetch_that_died_left_half_made_is_tidied_up_unless_it_is_being_made(tmp_path: Path) -> None:
+    source = GitSource(tmp_path, local_paths=True)
+    for name in ("dead.new", "dead.gone", "busy.new", "whole.git"):
+        (tmp_path / name / "objects").mkdir(parents=True)
+    with locked(tmp_path / "busy.lock", 5):
+        source.tidy()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"busy.new", "whole.git"}

@@ -1,0 +1,153 @@
+"""What is told to stop stops, whoever holds it; what is left over is taken away."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from control.asking import Ask
+from control.cancel import cancel
+from pipeline.containers import ContainerSpec, labels
+from pipeline.errors import StaleFence
+from pipeline.intents import Intent, Verb
+from pipeline.leftovers import Owned, Thing
+from pipeline.outcome import State
+from store import jobs, runs
+from store.schema import DeploymentRow, InstanceRow, JobRow, RunRow, StageRow
+from store.session import Database, now
+from tests.conftest import MOMENT
+from tests.rollout_world import World
+from workers.reap import end_stopped
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path) -> World:
+    return World(database, tmp_path)
+
+
+def run_of(world: World, run: int) -> RunRow:
+    with world.database.read() as session:
+        return session.get_one(RunRow, run)
+
+
+def ask_to_stop(world: World, run: int) -> str:
+    with world.database.begin() as session:
+        ask = Ask(session=session, at=MOMENT, actor="ana@example.test", channel="#deploys")
+        return cancel(ask, Intent(verb=Verb.CANCEL, id=f"r{run}")).text
+
+
+def reap(world: World) -> str:
+    with world.database.begin() as session:
+        jobs.add(session, jobs.JobKind.REAP, 0, at=MOMENT)
+    return world.go(jobs.JobKind.REAP, 0)
+
+
+def take(world: World, stage: int, *, seen: float = 60.0) -> jobs.Claim:
+    """Let somebody be at work on a stage whose run was seen to be stopped so many seconds ago."""
+    with world.database.begin() as session:
+        session.execute(update(JobRow).values(not_before=0.0))
+        number = session.scalars(select(JobRow.id).where(JobRow.kind == "stage", JobRow.ref_id == stage)).one()
+        claim = jobs.claim(session, number, "somebody")
+        row = session.get_one(StageRow, stage)
+        row.state, row.kind = State.RUNNING, "test"
+        session.flush()
+        session.execute(update(RunRow).where(RunRow.id == row.run_id).values(stop_seen=now() - seen))
+    assert claim is not None
+    return claim
+
+
+def container(world: World, name: str, run: int, stage: str) -> None:
+    marks = labels(world.ctx.home, run=f"r{run}", stage=stage)
+    world.engine.start(ContainerSpec(name=name, image="x", labels=marks))
+
+
+def test_a_run_that_only_waits_is_cancelled_at_once(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    ask_to_stop(world, run)
+    assert run_of(world, run).state == "cancelled"
+    with world.database.read() as session:
+        job = session.scalars(select(JobRow).where(JobRow.kind == "stage", JobRow.ref_id == stage)).one()
+        assert job.state == "done"
+
+
+def test_a_run_at_work_is_not_called_cancelled_before_it_has_stopped(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    take(world, stage, seen=0.0)
+    ask_to_stop(world, run)
+    reap(world)
+    assert run_of(world, run).state == "running"
+
+
+def test_F19_a_run_that_does_not_stop_is_ended_whoever_holds_it(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    claim = take(world, stage)
+    container(world, "hangs", run, "staging")
+    ask_to_stop(world, run)
+    assert reap(world) == "done"
+    assert (run_of(world, run).state, world.engine.removed) == ("cancelled", ["hangs"])
+    with world.database.begin() as session, pytest.raises(StaleFence):
+        jobs.renew(session, claim)
+
+
+def test_F6_what_a_stage_that_has_ended_left_behind_is_taken_away_and_the_rest_stays(world: World) -> None:
+    ended, _ = world.push("a" * 40)
+    ask_to_stop(world, ended)
+    goes_on, _ = world.push("b" * 40, branch="other")
+    container(world, "left", ended, "staging")
+    container(world, "needed", goes_on, "staging")
+    marks = labels(world.ctx.home, run=f"r{ended}")
+    world.engine.things = [
+        Owned(kind=kind, id=kind, name=kind, age=99.0, labels=marks) for kind in (Thing.NETWORK, Thing.VOLUME)
+    ]
+    reap(world)
+    assert set(world.engine.there) == {"needed"} and world.engine.things == []
+    reap(world)
+    assert set(world.engine.there) == {"needed"}
+
+
+def test_F56_two_reapers_at_once_are_in_nobodys_way(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    take(world, stage)
+    container(world, "hangs", run, "staging")
+    ask_to_stop(world, run)
+
+    def another() -> None:
+        world.engine.looking = lambda: None
+        end_stopped(world.ctx)
+
+    world.engine.looking = another
+    end_stopped(world.ctx)
+    assert (run_of(world, run).state, world.engine.removed) == ("cancelled", ["hangs"])
+
+
+def test_a_deployment_is_called_off_until_it_serves(world: World) -> None:
+    run, stage = world.push(world.commit("one"))
+    stopping = threading.Event()
+    object.__setattr__(world.ctx, "stopping", stopping)
+
+    def asked_while_it_starts(*_: object) -> str:
+        if not stopping.is_set():
+            with world.database.begin() as session:
+                runs.request_cancel(session, run, "by @bo")
+            stopping.set()
+        return "starts"
+
+    object.__setattr__(world.ctx, "probe", asked_while_it_starts)
+    assert world.stage(stage).state == "cancelled"
+    assert (run_of(world, run).state, world.live(), world.engine.there) == ("cancelled", {}, {})
+    assert set(world.states().values()) == {"superseded"}
+    with world.database.read() as session:
+        assert set(session.scalars(select(InstanceRow.state))) == {"gone"}
+
+
+def test_a_deployment_that_serves_already_is_finished_although_its_run_was_cancelled(world: World) -> None:
+    run, stage = world.push(world.commit("one"))
+    world.proxy.faults = [RuntimeError("the worker dies between switch and end")]
+    world.go(jobs.JobKind.STAGE, stage)
+    assert world.live()
+    with world.database.begin() as session:
+        runs.request_cancel(session, run, "by @bo")
+    assert world.stage(stage).state == "passed"
+    with world.database.read() as session:
+        assert session.scalars(select(DeploymentRow.state)).one() == "deployed"
