@@ -18,6 +18,7 @@ from dashboard.api.deliveries import make_deliveries
 from dashboard.api.logs import make_logs
 from dashboard.api.openapi import make_openapi
 from dashboard.api.reads import make_reads
+from dashboard.api.secrets import make_secrets
 from dashboard.events import Streams
 from dashboard.health import look, make_health
 from dashboard.login import make_login, sign_cookies
@@ -27,6 +28,7 @@ from dashboard.pages import make_pages
 from dashboard.reading import Reading
 from dashboard.redelivery import Redelivery
 from dashboard.settings import make_settings
+from dashboard.vault import Vault
 from hooks import blueprint as hooks
 from hooks import slack
 from hooks.accept import Inbox
@@ -35,6 +37,7 @@ from runtime.patience import Patience
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
 from store.links import Links
+from store.sealing import seal_of
 from store.session import Database
 
 if TYPE_CHECKING:
@@ -141,13 +144,15 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
     app.register_blueprint(make_logs(reading))
     app.register_blueprint(make_acts(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_deliveries(redelivery))
+    vault = Vault(database=ports.database, seal=seal_of(settings.home, settings.secret_key), now=ports.now)
+    app.register_blueprint(make_secrets(vault))
     parts = parts_of(settings)
     app.register_blueprint(make_health(ports.database, parts))
     app.register_blueprint(make_metrics(ports.database, lambda: look(ports.database, parts), version=version()))
     app.register_blueprint(make_openapi(version()))
     app.register_blueprint(make_login(rules))
     app.register_blueprint(make_pages(reading))
-    app.register_blueprint(make_settings(reading, redelivery))
+    app.register_blueprint(make_settings(reading, redelivery, vault))
 
 
 def _read_in_time(patience: Patience) -> None:

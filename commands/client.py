@@ -42,6 +42,14 @@ class Client:
         """Ask for something to be done. Raises Rejected or Unavailable."""
         return self._ask("POST", path, json=body).json()
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Set something. Raises Rejected or Unavailable."""
+        return self._ask("PUT", path, json=body).json()
+
+    def delete(self, path: str) -> Any:
+        """Remove something. Raises Rejected or Unavailable."""
+        return self._ask("DELETE", path, json={}).json()
+
     def hook(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Post a webhook and return the status and what was said, whatever it was. Raises Unavailable."""
         answer = self._send("POST", path, content=body, headers=headers)

@@ -1,5 +1,7 @@
 """The pages under /settings: projects and their hooks, every delivery, and the recorder."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -9,30 +11,34 @@ from dashboard.bodies import readable
 from dashboard.drawing import threads
 from dashboard.reading import Reading, number
 from dashboard.redelivery import Redelivery
+from dashboard.vault import Vault
 from pipeline.errors import Rejected
 from store import views_deliveries, views_lists
+from store.secrets import Scope
 from store.views import Page
 from store.views_deliveries import SOURCES, VERDICTS
 
 MESSAGES = 100
+BY = "page@localhost"
 
 
-def make_settings(reading: Reading, redelivery: Redelivery) -> Blueprint:
+def make_settings(reading: Reading, redelivery: Redelivery, vault: Vault) -> Blueprint:
     """Return the blueprint of the settings."""
     pages = Blueprint("settings", __name__, url_prefix="/settings")
-    _look(pages, reading)
+    _look(pages, reading, vault)
+    _secrets(pages, vault)
     _deliveries(pages, reading)
     _again(pages, redelivery)
     return pages
 
 
-def _look(pages: Blueprint, reading: Reading) -> None:
+def _look(pages: Blueprint, reading: Reading, vault: Vault) -> None:
     @pages.get("")
     def projects() -> ResponseReturnValue:
         """List projects: where their forges post to, and when each was last heard of."""
         with reading.session() as session:
             found = views_lists.projects(session, reading.links)
-        return render_template("projects.html", projects=found["items"], moving=False)
+        return render_template("projects.html", projects=found["items"], secrets=vault.listed(), moving=False)
 
     @pages.get("/chat")
     def chat() -> ResponseReturnValue:
@@ -40,6 +46,34 @@ def _look(pages: Blueprint, reading: Reading) -> None:
         with reading.session() as session:
             found = views_lists.messages(session, page=Page(limit=MESSAGES))
         return render_template("chat.html", channels=threads(found["items"]), moving=False)
+
+
+def _secrets(pages: Blueprint, vault: Vault) -> None:
+    @pages.post("/secrets")
+    def put_secret() -> ResponseReturnValue:
+        """Set the secret of the form."""
+        forms.check()
+        asked = {name: request.form.get(name, "").strip() for name in ("name", "project", "environment")}
+        scope = Scope(project=asked["project"], environment=asked["environment"]).word
+        # Browsers send the lines of a text with both line ends.
+        value = request.form.get("value", "").replace("\r\n", "\n")
+        return _tell(lambda: vault.put(scope, asked["name"], value, by=BY), f"{asked['name']} is set for {scope}")
+
+    @pages.post("/secrets/remove")
+    def drop_secret() -> ResponseReturnValue:
+        """Remove the secret of the form."""
+        forms.check()
+        scope, name = request.form.get("scope", ""), request.form.get("name", "")
+        return _tell(lambda: vault.drop(scope, name), f"{name} is gone for {scope}")
+
+
+def _tell(do: Callable[[], object], done: str) -> ResponseReturnValue:
+    try:
+        do()
+        flash(done, "passed")
+    except Rejected as fault:
+        flash(f"{fault.sentence}. {fault.fix}".strip(), "failed")
+    return redirect(url_for("settings.projects", _anchor="secrets"), 303)
 
 
 def _deliveries(pages: Blueprint, reading: Reading) -> None:

@@ -11,6 +11,9 @@ from pipeline.errors import NotFound, StageFailed
 from store.schema import SecretRow
 from store.sealing import Seal
 
+# No project is called so.
+EVERYBODY = "all"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scope:
@@ -18,6 +21,11 @@ class Scope:
 
     project: str = ""
     environment: str = ""
+
+    @property
+    def word(self) -> str:
+        """The scope in one word: `all`, `shop`, `shop:production`."""
+        return f"{self.project or EVERYBODY}{':' if self.environment else ''}{self.environment}"
 
     def owner(self, name: str) -> str:
         """For whom the secret of this name is sealed."""

@@ -13,12 +13,14 @@ ANYBODY = "api@localhost"
 # No database keeps a NUL in a text.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=10_000)]
 Given = Annotated[Text, StringConstraints(min_length=1)]
+Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=64 * 1024)]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=500)]
 Email = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=254)]
 MEANING = {
     "missing": "is missing",
     "string_type": "must be text",
     "string_too_short": "is empty",
+    "string_too_long": "is too long",
     "string_pattern_mismatch": "holds characters that it cannot hold, or none",
     "list_type": "must be a list of texts",
     "extra_forbidden": "is not read here",
@@ -59,6 +61,13 @@ class StartRun(Asked):
     """A ref to run."""
 
     ref: Text = Field(default="", description="a branch, a tag, or a revision; the default branch without one")
+    stages: list[Word] = Field(default=[], description="only these, and the builds whose images they need; else all")
+
+
+class Retry(Asked):
+    """What to do again."""
+
+    stage: Word | None = Field(default=None, description="with what was skipped behind it; else all that failed")
 
 
 class Deploy(Asked):
@@ -77,6 +86,18 @@ class Verify(Body):
     """A secret to try."""
 
     secret: Given | None = Field(default=None, description="the project's own if it is left out; never empty")
+
+
+class SetSecret(Body):
+    """A secret's value."""
+
+    value: Secret = Field(description="at most 64 KiB, kept as it is given; it is never shown again")
+    actor: Email = Field(default="", alias="as", description="the e-mail address of who sets it")
+
+    @property
+    def who(self) -> str:
+        """Return who is recorded as having set it."""
+        return self.actor.strip() or ANYBODY
 
 
 class Nothing(Body):

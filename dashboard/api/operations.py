@@ -46,6 +46,8 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
     "delivery": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "project": {"type": "string"},
     "environment": {"type": "string"},
+    "scope": {"type": "string", "description": "`all`, a project, or `PROJECT:ENVIRONMENT`"},
+    "name": {"type": "string"},
     "forge": {"type": "string", "description": "a door: `github`, `gitlab`, `git` …"},
 }
 PAGE = {
@@ -106,7 +108,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{V1}/chat"): Operation(answers={200: shapes.Spoken}, body=bodies.Line, errors=(413, 415)),
     ("POST", f"{V1}/projects/<project>/runs"): _act(bodies.StartRun),
     ("POST", f"{V1}/runs/<run>/cancel"): _act(bodies.Asked),
-    ("POST", f"{V1}/runs/<run>/retry"): _act(bodies.Asked),
+    ("POST", f"{V1}/runs/<run>/retry"): _act(bodies.Retry),
     ("POST", f"{V1}/environments/<project>/<environment>/deploy"): _act(bodies.Deploy),
     ("POST", f"{V1}/environments/<project>/<environment>/rollback"): _act(bodies.Rollback),
     ("POST", f"{V1}/deliveries/<delivery>/redeliver"): Operation(
@@ -114,6 +116,13 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("POST", f"{V1}/deliveries/<delivery>/verify"): Operation(
         answers={200: shapes.Verified}, body=bodies.Verify, errors=REFUSALS
+    ),
+    ("GET", f"{V1}/secrets"): Operation(answers={200: shapes.Secret}, listed=True),
+    ("PUT", f"{V1}/secrets/<scope>/<name>"): Operation(
+        answers={200: shapes.Secret}, body=bodies.SetSecret, errors=REFUSALS
+    ),
+    ("DELETE", f"{V1}/secrets/<scope>/<name>"): Operation(
+        answers={200: shapes.Gone}, body=bodies.Nothing, errors=REFUSALS
     ),
     ("POST", "/hooks/<forge>"): HOOK,
     ("POST", "/hooks/<forge>/<project>"): HOOK,

@@ -14,6 +14,7 @@ from dashboard.api.shapes.places import (
     WholeDeployment,
 )
 from dashboard.api.shapes.runs import Image, Run, Spoken, Stage, Started
+from dashboard.api.shapes.secrets import Gone, Secret
 from dashboard.api.shapes.system import Ready, Up
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Delivery",
     "Deployment",
     "Environment",
+    "Gone",
     "Image",
     "Instance",
     "LastDelivery",
@@ -32,6 +34,7 @@ __all__ = [
     "Project",
     "Ready",
     "Run",
+    "Secret",
     "Service",
     "Spoken",
     "Stage",
