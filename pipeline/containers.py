@@ -10,7 +10,10 @@ HOME = "dev.slipway.home"
 class ContainerSpec:
     """One container to start. Its name is the key that makes starting it twice the same as once.
 
-    `caches` are volumes that outlive it, by name, and where each is in it; they carry the container's labels.
+    `caches` are volumes that outlive it, by name, and where each is in it; they carry the container's labels. `files`
+    are put into a build container before it starts.
+    One that `joins` another container shares its network, its `localhost` and its names; `hosts` are names it knows
+    beyond those of its network, with their addresses.
     """
 
     name: str
@@ -21,7 +24,10 @@ class ContainerSpec:
     network: str | None = None
     workdir: str = ""
     caches: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    joins: str = ""
+    hosts: Mapping[str, str] = field(default_factory=dict)
     keep_running: bool = False
     memory: int = 2 * 1024**3
     pids: int = 1024
@@ -29,7 +35,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContainerState:
-    """A container as the engine sees it; `address` is its own on its network, empty when it does not run."""
+    """A container as the engine sees it; `address` is its own on its network, empty when it does not run.
+
+    `health` is what the image's own health check says: starting, healthy or unhealthy; empty if it has none.
+    """
 
     id: str
     name: str
@@ -37,6 +46,7 @@ class ContainerState:
     exit_code: int | None
     address: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    health: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -278,3 +278,25 @@ class Transcripts(Protocol):
 
     def tail(self, run: int, stage: str, lines: int) -> tuple[str, ...]:
         """Return the last lines of a stage's transcript."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PutAway:
+    """A file that is kept, by its SHA-256."""
+
+    digest: str
+    size: int
+
+
+class Artifacts(Protocol):
+    """Where the files are kept that stages leave behind."""
+
+    def keep(self, run: int, stage: str, content: BinaryIO) -> PutAway:
+        """Put a file away and return its digest and size. Raises Unavailable if the disk is full."""
+
+
+class Door(Protocol):
+    """What lets containers reach the proxy."""
+
+    def open(self, gateway: str) -> AbstractContextManager[int]:
+        """Let a network's containers reach the proxy by their gateway's address, at the port that this gives."""

@@ -28,7 +28,8 @@ def create_request(spec: ContainerSpec, home: str) -> dict[str, Any]:
         "MemorySwap": spec.memory,
         "PidsLimit": spec.pids,
         "SecurityOpt": ["no-new-privileges"],
-        "NetworkMode": spec.network or "none",
+        "NetworkMode": f"container:{spec.joins}" if spec.joins else spec.network or "none",
+        "ExtraHosts": [f"{name}:{address}" for name, address in spec.hosts.items()],
         "RestartPolicy": {"Name": "unless-stopped" if spec.keep_running else "no"},
     }
     config: dict[str, Any] = {
@@ -66,6 +67,7 @@ def state_of(found: dict[str, Any], network: str | None = None) -> ContainerStat
         exit_code=None if running or state["Status"] == "created" else state["ExitCode"],
         address=address_of(found, network) if running else "",
         labels=found["Config"]["Labels"] or {},
+        health=str((state.get("Health") or {}).get("Status", "")).removeprefix("none"),
     )
 
 

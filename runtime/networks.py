@@ -13,7 +13,11 @@ from pipeline.containers import HOME
 from pipeline.errors import Unavailable
 from runtime.wire import Wire, said
 
-PREFIX = 26
+# The engine keeps three addresses of a subnet to itself: its own, the gateway's and the broadcast address.
+KEPT = 3
+# How many containers may be alone on one network at once.
+ALONE = 1000
+ALONE_OPTIONS = {"com.docker.network.bridge.enable_icc": "false"}
 ROUTES = Path("/proc/net/route")
 SECONDS = 60.0
 PAUSE = 0.05
@@ -28,8 +32,10 @@ class Networks:
         self._home = home
         self._range = cidr
 
-    def network(self, name: str, labels: Mapping[str, str]) -> str:
-        """Return the network of that name, making it if need be.
+    def network(
+        self, name: str, labels: Mapping[str, str], *, containers: int, options: Mapping[str, str] | None = None
+    ) -> str:
+        """Return the network of that name, making it for so many containers if need be.
 
         A name's subnet is where its hash falls, or the next free one: two processes that make the same network want
         the same subnet, the engine refuses one of them, and that one finds what the other made.
@@ -40,12 +46,31 @@ class Networks:
             there = self._all()
             if self._has(there, name):
                 return name
-            refusal = self._create(name, labels, self._free(name, there))
+            refusal = self._create(name, labels, self._free(name, there, containers), options or {})
             if not refusal:
                 self._settle(name)
                 return name
             time.sleep(PAUSE)
         raise Unavailable(f"the container engine makes no network {name}: {refusal}", code="engine_error")
+
+    def alone(self) -> str | None:
+        """Return the home's network on which containers do not reach each other; it costs nothing per container.
+
+        None where the kernel does not filter what crosses a bridge: there the option would keep nobody apart.
+        """
+        with self._wire.doing("look at the engine"):
+            filters = bool(self._wire.api.info().get("BridgeNfIptables"))
+        if not filters:
+            return None
+        return self.network(f"slipway-{self._home}-alone", {}, containers=ALONE, options=ALONE_OPTIONS)
+
+    def gateway(self, name: str) -> str:
+        """Return the address of the engine's machine on a network."""
+        for network in [one for one in self._all() if one["Name"] == name]:
+            for pool in network["IPAM"]["Config"] or ():
+                # An engine that was not told the gateway leaves it out: it takes the subnet's first address.
+                return str(pool.get("Gateway") or IPv4Network(pool["Subnet"])[1])
+        raise Unavailable(f"there is no network {name}", code="engine_error")
 
     def remove_network(self, name: str) -> None:
         """Remove a network and cut off what is still on it; not being there is fine."""
@@ -64,13 +89,14 @@ class Networks:
             self._check_ours(network)
         return bool(named)
 
-    def _create(self, name: str, labels: Mapping[str, str], subnet: IPv4Network) -> str:
+    def _create(self, name: str, labels: Mapping[str, str], subnet: IPv4Network, options: Mapping[str, str]) -> str:
         """Create a network; returns why the engine refused, if somebody else took the name or the subnet first."""
         pool: Any = {"Driver": "default", "Config": [{"Subnet": str(subnet)}]}
         with self._wire.doing(f"make the network {name}"):
             try:
+                marks = {**labels, HOME: self._home}
                 self._wire.api.create_network(
-                    name, driver="bridge", ipam=pool, check_duplicate=True, labels={**labels, HOME: self._home}
+                    name, driver="bridge", options=dict(options), ipam=pool, check_duplicate=True, labels=marks
                 )
             except APIError as fault:
                 if fault.status_code not in {FORBIDDEN, CONFLICT}:
@@ -78,9 +104,9 @@ class Networks:
                 return said(fault)
         return ""
 
-    def _free(self, name: str, there: list[dict[str, Any]]) -> IPv4Network:
+    def _free(self, name: str, there: list[dict[str, Any]], containers: int) -> IPv4Network:
         taken = [*_subnets(there), *(_routes() if self._wire.is_local else ())]
-        for candidate in candidates(self._range, name):
+        for candidate in candidates(self._range, name, prefix_for(containers)):
             if not any(candidate.overlaps(other) for other in taken):
                 return candidate
         raise Unavailable(
@@ -127,10 +153,15 @@ class Networks:
             raise Unavailable(f"a network that is not this home's has the name {network['Name']}", code="name_taken")
 
 
-def candidates(cidr: str, name: str) -> Iterator[IPv4Network]:
+def prefix_for(containers: int) -> int:
+    """Return the length of the prefix that leaves room for so many containers."""
+    return 32 - (containers + KEPT - 1).bit_length()
+
+
+def candidates(cidr: str, name: str, prefix: int) -> Iterator[IPv4Network]:
     """Yield the subnets of a range, beginning where the name's hash falls."""
     whole = IPv4Network(cidr)
-    prefix = max(PREFIX, whole.prefixlen)
+    prefix = max(prefix, whole.prefixlen)
     count = 2 ** (prefix - whole.prefixlen)
     size = 2 ** (32 - prefix)
     first = crc32(name.encode())

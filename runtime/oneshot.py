@@ -4,7 +4,7 @@ import logging
 import shlex
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from docker.errors import NotFound
 from requests.exceptions import ConnectionError as BrokenConnection
@@ -12,7 +12,7 @@ from requests.exceptions import ReadTimeout
 from urllib3.exceptions import ReadTimeoutError
 
 from pipeline.containers import ContainerSpec, Limits
-from pipeline.errors import Cancelled, StageFailed, Unavailable
+from pipeline.errors import Cancelled, SlipwayError, StageFailed, Unavailable
 from pipeline.ports import Line
 from runtime.containers import Containers
 from runtime.lines import Output
@@ -38,11 +38,21 @@ class OneShots:
         self._ladder = Ladder(wire, grace)
         self._containers = containers
 
-    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Stop) -> int:
-        """Run a container, stream its output, return its exit code; it is removed whatever happens."""
+    def run(self, spec: ContainerSpec, line: Line, limits: Limits, stop: Stop, ended: Callable[[], None]) -> int:
+        """Run a container, stream its output, return its exit code; it is removed whatever happens.
+
+        `ended` is called before that, once it has stopped; how it ended counts for more than how that went.
+        """
         watch = Watch(said_command(spec), limits, line)
         with self.created(spec) as container:
-            return self.follow(container, spec, watch, stop)
+            try:
+                code = self.follow(container, spec, watch, stop)
+            except (StageFailed, Cancelled):
+                with suppress(SlipwayError):
+                    ended()
+                raise
+            ended()
+            return code
 
     def follow(self, container: str, spec: ContainerSpec, watch: Watch, stop: Stop) -> int:
         """Start a created container, stream its output to its end, return its exit code."""

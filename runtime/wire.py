@@ -70,6 +70,16 @@ class Wire:
         answer: bytes = api._result(api._get(api._url(path, *values), params=params), binary=True)
         return answer
 
+    def stream(self, route: str, *values: str, **params: Any) -> Response:
+        """Open a path of the engine's API whose answer is too long to be read at once."""
+        api: Any = self.api
+        plain = {"Accept-Encoding": "identity"}
+        response: Response = api._get(
+            api._url(route, *values), params=params, headers=plain, stream=True, timeout=TIMEOUT
+        )
+        api._raise_for_status(response)
+        return response
+
     @contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Turn what the engine refuses, or that it does not answer at all, into Unavailable."""

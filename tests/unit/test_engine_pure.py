@@ -18,14 +18,14 @@ from runtime.wire import _has_buildkit
 
 
 def test_a_range_is_cut_into_subnets_each_tried_once_beginning_with_the_names_own() -> None:
-    subnets = list(candidates("10.213.0.0/16", "a"))
+    subnets = list(candidates("10.213.0.0/16", "a", 26))
     assert len(set(subnets)) == len(subnets) == 1024
     assert all(one.prefixlen == 26 and one.subnet_of(IPv4Network("10.213.0.0/16")) for one in subnets)
-    assert next(candidates("10.213.0.0/16", "a")) == subnets[0] != next(candidates("10.213.0.0/16", "b"))
+    assert next(candidates("10.213.0.0/16", "a", 26)) == subnets[0] != next(candidates("10.213.0.0/16", "b", 26))
 
 
 def test_a_range_smaller_than_a_subnet_is_one() -> None:
-    assert list(candidates("10.213.0.0/28", "a")) == [IPv4Network("10.213.0.0/28")]
+    assert list(candidates("10.213.0.0/28", "a", 26)) == [IPv4Network("10.213.0.0/28")]
 
 
 def test_routes_are_read_without_the_default_route() -> None:
