@@ -84,10 +84,12 @@ def cancel(run_id: str, as_json: bool) -> None:
 
 @run.command()
 @click.argument("run_id", metavar="ID")
+@click.option("--stage", help="Only this stage, and what was skipped behind it.")
+@click.option("--reason", default="", help="Why.")
 @json_option
-def retry(run_id: str, as_json: bool) -> None:
-    """Run the same push once more."""
-    _act(run_id, "retry", as_json)
+def retry(run_id: str, stage: str | None, reason: str, as_json: bool) -> None:
+    """Do what failed again, in the same run; of a run that did not fail, make another."""
+    _act(run_id, "retry", as_json, reason=reason, **({"stage": stage} if stage else {}))
 
 
 @click.command()
@@ -145,9 +147,13 @@ def _say(found: View, said: set[str]) -> None:
     sys.stdout.flush()
 
 
-def _act(run_id: str, verb: str, as_json: bool) -> None:
+def _act(run_id: str, verb: str, as_json: bool, **said: str) -> None:
     with Client() as client:
-        done = client.post(f"/runs/{quote(run_id, safe='')}/{verb}", {})
+        tell(client.post(f"/runs/{quote(run_id, safe='')}/{verb}", said), as_json)
+
+
+def tell(done: View, as_json: bool) -> None:
+    """Say what was done, as people read it or as JSON."""
     click.echo(json.dumps(done, ensure_ascii=False) if as_json else done.get("detail") or done.get("reply") or "Done.")
 
 

@@ -1,57 +1,73 @@
-"""build, retry: make another run of something that was pushed."""
+"""build: make another run of something that was pushed, whole or in part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from control.asking import Ask, Reply
 from control.places import project_named
 from control.targets import SHA
-from pipeline.errors import NotFound, Rejected
+from pipeline.errors import Rejected
 from pipeline.intents import Intent
 from pipeline.names import run_name, short
-from pipeline.nearest import either, near
+from pipeline.nearest import either, missing, near
 from pipeline.outcome import State
 from pipeline.project import Project
 from pipeline.push import HEADS, TAGS, Push
 from pipeline.telling import person
-from store import catalog, messages, projects, runs
+from store import catalog, messages, runs
 from store.schema import RunRow
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What somebody wants of a run: why, and which stages; None is all."""
+
+    reason: str = ""
+    stages: list[str] | None = None
+
+
 def build(ask: Ask, intent: Intent) -> Reply:
-    """Run a project's newest push of a branch or tag, or a revision, again."""
+    """Run a project's newest push of a branch or tag, or a revision, again: all of it, or only some stages."""
     target = intent.targets[0]
     project = project_named(ask.session, target.name)
-    return _again(ask, project, _pushed(ask, project, target.ref), intent.reason)
+    old = _pushed(ask, project, target.ref)
+    return again(ask, project, old, Wish(reason=intent.reason, stages=_stages(ask, old, intent.words)))
 
 
-def retry(ask: Ask, intent: Intent) -> Reply:
-    """Run what a run was of again: the same revision, pushed to the same ref."""
-    number = int(intent.id[1:])
-    if intent.id[0] == "d":
-        raise Rejected(
-            "A deployment cannot be retried yet; `deploy SERVICE to ENVIRONMENT` makes another.", code="not_yet"
-        )
-    row = ask.session.get(RunRow, number)
-    if row is None:
-        raise NotFound(f"There is no run {run_name(number)}.", code="unknown_run")
-    if intent.subject:
-        sentence = f"A single stage cannot be retried yet; `retry {run_name(number)}` runs all of them again."
-        raise Rejected(sentence, code="not_yet")
-    newest = catalog.latest_run(ask.session, row.project_id, row.revision, ref=row.ref) or row
-    return _again(ask, projects.get(ask.session, row.project_id), newest, intent.reason)
-
-
-def _again(ask: Ask, project: Project, old: RunRow, why: str) -> Reply:
-    """Make another run of what the newest run of it was of, unless that is under way."""
-    if not State(old.state).ended:
+def again(ask: Ask, project: Project, old: RunRow, wish: Wish) -> Reply:
+    """Make another run of what the newest run of it was of, unless that is under way and does as much."""
+    if not old.trusted:
+        fix = f"`approve {run_name(old.id)}` lets it run; its next push makes another."
+        raise Rejected(f"{run_name(old.id)} is of a stranger's pull request.", code="untrusted_run", fix=fix)
+    if not State(old.state).ended and (old.wanted is None or old.wanted == wish.stages):
         text = f"{run_name(old.id)} of {project.name} `{short(old.revision)}` is {old.state} already."
         return Reply(text=text, code="already_started")
     push = Push(ref=old.ref, before=old.before, after=old.revision, message=old.message, author=old.author)
-    again = f"{ask.at.timestamp():.6f}"
-    reason = why or f"asked for by {person(ask.actor)}"
-    run, _ = runs.create(ask.session, project, push, trigger="chat", at=ask.at, reason=reason, again=again)
+    asked = runs.Asked(
+        again=f"{run_name(old.id)}.{ask.at.timestamp():.6f}",
+        reason=wish.reason or f"asked for by {person(ask.actor)}",
+        wanted=wish.stages,
+    )
+    run, _ = runs.create(ask.session, project, push, trigger="chat", at=ask.at, asked=asked)
     messages.touch(ask.session, "run", run, channel=ask.channel, at=ask.at)
     where = old.ref.removeprefix(HEADS).removeprefix(TAGS)
-    text = f"🔨 {project.name} `{short(old.revision)}` on `{where}` is built again as {run_name(run)}."
+    only = f", only {', '.join(wish.stages)}" if wish.stages else ""
+    text = f"🔨 {project.name} `{short(old.revision)}` on `{where}` is built again as {run_name(run)}{only}."
     return Reply(text=text, everyone=True, runs=(run,))
+
+
+def _stages(ask: Ask, old: RunRow, named: Sequence[str]) -> list[str] | None:
+    """Return the stages that were named, or None for all. Raises Rejected for one that the commit has not.
+
+    A commit whose configuration was never read is looked at when it is run.
+    """
+    config = catalog.config(ask.session, old.project_id, old.revision)
+    known = list((config or {}).get("stages") or ())
+    for name in named if config is not None else ():
+        if name not in known:
+            where = f"{short(old.revision)} has no such stage. "
+            raise Rejected(where + missing(name, known, "stage"), code="unknown_stage")
+    return list(dict.fromkeys(named)) or None
 
 
 def _pushed(ask: Ask, project: Project, ref: str) -> RunRow:

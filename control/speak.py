@@ -7,10 +7,11 @@ from typing import Any
 
 from control import look
 from control.asking import Ask, Reply
-from control.build import build, retry
+from control.build import build
 from control.cancel import cancel
 from control.deploy import deploy
 from control.pause import pause, resume
+from control.retry import retry
 from control.rollback import rollback
 from control.talk import help_with, whoami
 from pipeline.errors import Rejected

@@ -55,10 +55,12 @@ def _canary(phrase: Phrase, verb: Verb) -> Intent:
 
 
 def _build(phrase: Phrase, verb: Verb) -> Intent:
-    targets = phrase.targets()
-    if len(targets) != 1 or targets[0].set or "/" in targets[0].name or targets[0].name == "all":
+    project, *stages = phrase.targets() or (Target(),)
+    if project.set or "/" in project.name or project.name in {"", "all"}:
         raise Confused("Build which project? One at a time, by its name.")
-    return Intent(verb=verb, targets=targets)
+    if odd := next((one for one in stages if one.ref or one.set or "/" in one.name), None):
+        raise Confused(f"`{odd}` cannot be a stage. After the project come names of its stages.")
+    return Intent(verb=verb, targets=(project,), words=tuple(one.name for one in stages))
 
 
 def _cancel(phrase: Phrase, verb: Verb) -> Intent:

@@ -33,7 +33,7 @@ USAGE = {
     Verb.REJECT: "reject d142 because WHY",
     Verb.ADVANCE: "advance d142 [to 50%]",
     Verb.ABORT: "abort d142",
-    Verb.BUILD: "build PROJECT[@REF]",
+    Verb.BUILD: "build PROJECT[@REF] [STAGE…] [because WHY]",
     Verb.CANCEL: "cancel r87",
     Verb.RETRY: "retry r87 [STAGE]",
     Verb.LOCK: "lock [SERVICE on] ENVIRONMENT [for 2h] [because WHY]",

@@ -13,7 +13,8 @@ from pipeline.names import run_name
 from store.schema import JobRow, StageRow
 
 # As the index says it: SQLite must see that it holds every row that is asked for.
-DONE, NO_LANE = literal_column("'done'"), literal_column("''")
+DONE: ColumnElement[str] = literal_column("'done'")
+NO_LANE: ColumnElement[str] = literal_column("''")
 
 
 def lane_of(project_id: int, group: str) -> str:

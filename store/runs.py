@@ -20,6 +20,21 @@ SOURCE = "source"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What somebody who asks for a run says: why, and which stages, None being all.
+
+    `again` makes another run of a push that has had one, and tells it from those.
+    """
+
+    again: str = ""
+    reason: str = ""
+    wanted: list[str] | None = None
+
+
+NOT_ASKED = Asked()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StageWork:
     """A stage and all its worker needs to know of the run around it.
 
@@ -61,14 +76,10 @@ def create(
     trigger: str,
     at: datetime,
     delivery_id: int | None = None,
-    reason: str = "",
-    again: str = "",
+    asked: Asked = NOT_ASKED,
 ) -> tuple[int, bool]:
-    """Return the run of this (ref, revision) and whether it was made now, its first job with it.
-
-    `again` makes another run of the same push: a person asked for it.
-    """
-    key = f"{push.ref}@{push.after}{'#' + again if again else ''}"
+    """Return the run of this (ref, revision) and whether it was made now, its first job with it."""
+    key = f"{push.ref}@{push.after}{'#' + asked.again if asked.again else ''}"
     known = session.scalar(select(RunRow.id).where(RunRow.project_id == project.id, RunRow.key == key))
     if known is not None:
         return known, False
@@ -83,8 +94,9 @@ def create(
         author=push.author,
         trigger=trigger,
         state=State.QUEUED,
-        reason=reason,
+        reason=asked.reason,
         code="",
+        wanted=asked.wanted,
         created_at=at,
     )
     session.add(row)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from control.asking import Reply
 from control.speak import do, say
-from dashboard.api.bodies import Asked, Deploy, Line, Rollback, StartRun, read
+from dashboard.api.bodies import Asked, Deploy, Line, Retry, Rollback, StartRun, read
 from dashboard.reading import BIGGEST_ID
 from pipeline.errors import NotFound, Rejected
 from pipeline.intents import Intent, Target, Verb
@@ -54,10 +54,11 @@ def _chat(acts: Blueprint, acting: Acting) -> None:
 def _runs(acts: Blueprint, acting: Acting) -> None:
     @acts.post("/projects/<project>/runs")
     def start(project: str) -> ResponseReturnValue:
-        """Run what was last pushed as a ref again."""
+        """Run what was last pushed as a ref again, whole or in part."""
         said = read(StartRun)
         target = Target(name=project, ref=said.ref)
-        return acting.do(Intent(verb=Verb.BUILD, targets=(target,), reason=said.reason), said.who)
+        intent = Intent(verb=Verb.BUILD, targets=(target,), words=tuple(said.stages), reason=said.reason)
+        return acting.do(intent, said.who)
 
     @acts.post("/runs/<run>/cancel")
     def cancel(run: str) -> ResponseReturnValue:
@@ -67,9 +68,9 @@ def _runs(acts: Blueprint, acting: Acting) -> None:
 
     @acts.post("/runs/<run>/retry")
     def retry(run: str) -> ResponseReturnValue:
-        """Make another run of what a run was of."""
-        said = read(Asked)
-        return acting.do(Intent(verb=Verb.RETRY, id=_run(run), reason=said.reason), said.who)
+        """Do what failed in a run again, or one stage; of a run that did not fail, make another."""
+        said = read(Retry)
+        return acting.do(Intent(verb=Verb.RETRY, id=_run(run), subject=said.stage or "", reason=said.reason), said.who)
 
 
 def _environments(acts: Blueprint, acting: Acting) -> None:

@@ -283,7 +283,7 @@ def test_a_name_two_projects_have_wants_the_project_s(shop: Shop) -> None:
         ("cancel r99", "unknown_run", "no run r99"),
         ("cancel d1", "not_yet", "rollback"),
         ("retry r99", "unknown_run", "no run r99"),
-        ("retry r1 unit", "not_yet", "`retry r1` runs all"),
+        ("retry r1 unit", "unknown_stage", "No stage `unit`"),
         ("retry d1", "not_yet", "`deploy SERVICE to ENVIRONMENT`"),
         ("build shpo", "unknown_project", "Did you mean `shop`?"),
         ("build shop@nowhere", "never_pushed", "never pushed"),

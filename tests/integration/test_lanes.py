@@ -184,9 +184,9 @@ def _run_again(database: Database, moment: datetime, of: int) -> int:
     with database.begin() as session:
         row = session.get_one(RunRow, of)
         push = Push(ref=row.ref, before=row.before, after=row.revision)
-        run, _ = runs.create(
-            session, projects.get(session, row.project_id), push, trigger="chat", at=moment, again="again"
-        )
+        asked = runs.Asked(again="again")
+        project = projects.get(session, row.project_id)
+        run, _ = runs.create(session, project, push, trigger="chat", at=moment, asked=asked)
         runs.plan(session, run, [planned("live", concurrency="ci", retries=1)])
     end(database, moment, run, "source", passed())
     return run

@@ -37,7 +37,9 @@ def tell(world: World, after: str, *, ref: str = MAIN, trigger: str = "push") ->
     """Make the run of a push as a webhook told of it."""
     with world.database.begin() as session:
         push = Push(ref=ref, before="0" * len(after), after=after)
-        return runs.create(session, world.project, push, trigger=trigger, at=MOMENT, again=f"x{after}{trigger}")[0]
+        return runs.create(
+            session, world.project, push, trigger=trigger, at=MOMENT, asked=runs.Asked(again=f"x{after}{trigger}")
+        )[0]
 
 
 def look(world: World, run: int) -> RunRow:

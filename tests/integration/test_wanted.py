@@ -260,7 +260,7 @@ def test_a_slow_older_push_brings_no_old_rules_back_and_a_persons_run_stops_nobo
     slow, by_hand = world.made(old), world.made(old, trigger="chat")
     world.start(by_hand)
     world.start(slow)
-    assert world.rules() == {"push": {}, "tag": {}, "supersede": "queued"}
+    assert world.rules() == {"push": {}, "tag": {}, "schedule": [], "skip": True, "supersede": "queued"}
     late = world.made(old)
     world.hear(world.commit_files("app.py", parent=old))
     with world.database.begin() as session:

@@ -106,6 +106,12 @@ EXAMPLES = {
     "advance production": Intent(verb=Verb.ADVANCE, environment="production"),
     "abort D-142": Intent(verb=Verb.ABORT, id="d142"),
     "build shop@v1.2": Intent(verb=Verb.BUILD, targets=(Target(name="shop", ref="v1.2"),)),
+    "build shop@main unit-web integration: why": Intent(
+        verb=Verb.BUILD,
+        targets=(Target(name="shop", ref="main"),),
+        words=("unit-web", "integration"),
+        reason="why",
+    ),
     "cancel r87: wrong branch": Intent(verb=Verb.CANCEL, id="r87", reason="wrong branch"),
     "retry r87 integration": Intent(verb=Verb.RETRY, id="r87", subject="integration"),
     "lock api on staging for 2h: load test": Intent(

@@ -69,7 +69,7 @@ class Shop:
         with self.database.begin() as session:
             push = Push(ref=ref, before="", after=revision)
             again = str(session.scalar(select(func.count(RunRow.id))))
-            run, _ = runs.create(session, self.project, push, trigger="push", at=MOMENT, again=again)
+            run, _ = runs.create(session, self.project, push, trigger="push", at=MOMENT, asked=runs.Asked(again=again))
             words = {"message": "m", "author": "a"}
             runs.describe(session, run, revision=revision, config=spec_file.to_json(spec), **words)
             runs.plan(session, run, plan_stages(spec, branch=branch, tag=None))
