@@ -23,6 +23,7 @@ COMMANDS = {
     "log": ("commands.runs", "log", "Show what a stage has written."),
     "secret": ("commands.secrets", "secret", "Set, list and remove secrets."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
+    "prune": ("commands.prune", "prune", "Remove what nothing needs any more; --dry-run only says what."),
     "config": ("commands.config", "config", "Check a slipway.yml, print its schema."),
     "process": ("commands.processes", "process", "Be one part of the system (Procfile, systemd)."),
     "keep": ("commands.keep", "keep", "Run a program and start it again whenever it ends."),

@@ -11,7 +11,9 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pipeline import registries
 from pipeline.errors import Rejected
+from pipeline.registries import address_of
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIX = "SLIPWAY_"
@@ -50,10 +52,25 @@ class Dns(BaseModel):
 
 
 class Registry(BaseModel):
-    """The image registry: our own on `port`, or another by `url` such as `registry.example.com:5000`."""
+    """The image registry: our own on `port`, or another by `url` such as `registry.example.com:5000`.
+
+    `ca` is a file with the certificates by which another one is known.
+    """
 
     url: str | None = None
     port: int = 5100
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca: str = ""
+
+
+class Publish(BaseModel):
+    """Another registry that images can be published to, by the name it has in the variables."""
+
+    url: str
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    ca: str = ""
 
 
 class Hooks(BaseModel):
@@ -99,11 +116,26 @@ class Docker(BaseModel):
 
 
 class Build(BaseModel):
-    """How images are built. Times in seconds."""
+    """How images are built, and how many at a time in one stage. Times in seconds.
+
+    `ca_bundle` is a file of certificates that builds may trust; the proxies reach builds and leave no mark in images.
+    """
 
     builder: Literal["auto", "buildkit", "classic"] = "auto"
     timeout: float = 1200
     silence: float = 300
+    cache_limit: int = Field(default=20 * 1024**3, ge=0)
+    parallel: int = Field(default=2, ge=1, le=32)
+    ca_bundle: Path | None = None
+    http_proxy: str = ""
+    https_proxy: str = ""
+    no_proxy: str = ""
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """The proxies as programs know them, by the names that builders take without being told."""
+        known = {"HTTP_PROXY": self.http_proxy, "HTTPS_PROXY": self.https_proxy, "NO_PROXY": self.no_proxy}
+        return {name: value for upper, value in known.items() if value for name in (upper, upper.lower())}
 
 
 class Limits(BaseModel):
@@ -114,6 +146,9 @@ class Limits(BaseModel):
     transcript: int = 16 * 1024**2
     test_timeout: float = 900
     test_silence: float = 300
+    shards_at_once: int = Field(default=2, ge=1)
+    artifacts: int = Field(default=100 * 1024**2, ge=0)
+    artifact_count: int = Field(default=500, ge=0)
     interrupt: float = Field(default=2, ge=0)
     terminate: float = Field(default=5, ge=0)
     disk_free: int = Field(default=2 * 1024**3, ge=0)
@@ -143,6 +178,7 @@ class Settings(BaseSettings):
     slack: Slack = Slack()
     docker: Docker = Field(default_factory=Docker)
     build: Build = Build()
+    publish: dict[str, Publish] = Field(default_factory=dict)
     limits: Limits = Limits()
 
     def __init__(self, **values: Any) -> None:
@@ -200,8 +236,18 @@ class Settings(BaseSettings):
     @property
     def registry_address(self) -> str:
         """The registry as image names carry it, without a scheme."""
-        url = self.registry.url or f"localhost:{self.registry.port}"
-        return url.removeprefix("http://").removeprefix("https://").rstrip("/")
+        return address_of(self.registry.url or f"localhost:{self.registry.port}")
+
+    @property
+    def image_registry(self) -> registries.Registry:
+        """The registry that images are kept in, and as whom it is spoken to."""
+        known = self.registry
+        return _registry(known.url or self.registry_address, known, "SLIPWAY_REGISTRY")
+
+    @property
+    def published(self) -> dict[str, registries.Registry]:
+        """The other registries that images can be published to, by name."""
+        return {name: _registry(one.url, one, f"SLIPWAY_PUBLISH__{name.upper()}") for name, one in self.publish.items()}
 
     @property
     def web_url(self) -> str:
@@ -245,6 +291,17 @@ class HomeSource(PydanticBaseSettingsSource):
             if equals and name.startswith(PREFIX):
                 _put(found, name.strip(), value.strip().strip("\"'"))
         return found
+
+
+def _registry(url: str, known: Registry | Publish, settings: str) -> registries.Registry:
+    return registries.Registry(
+        address=address_of(url),
+        username=known.username,
+        password=known.password.get_secret_value(),
+        ca=known.ca,
+        plain=url.startswith("http://"),
+        settings=settings,
+    )
 
 
 def _chosen_ports(home: Path) -> dict[str, Any]:

@@ -74,7 +74,8 @@ def _why(owned: Owned, known: Known) -> str | None:
     if ENVIRONMENT in labels:
         place = (labels.get(PROJECT, ""), labels[ENVIRONMENT])
         return f"nobody knows {'/'.join(place)}" if place not in known.environments and _old(owned) else None
-    return "it does not say whose it is" if owned.age >= NAMELESS_SECONDS else None
+    lost = owned.kind is Thing.CONTAINER and owned.age >= NAMELESS_SECONDS
+    return "it does not say whose it is" if lost else None
 
 
 def _why_of_run(owned: Owned, known: Known) -> str | None:

@@ -5,13 +5,13 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from pipeline.deployment import Cause, DeploymentState, Release, replaced
 from pipeline.health import HealthCheck
 from store import reports
-from store.schema import DeploymentRow, EnvironmentRow, ProjectRow
+from store.schema import DeploymentRow, EnvironmentRow, ImageRow, ProjectRow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +56,7 @@ def create(session: Session, asked: Asked, *, at: datetime) -> int:
         known = session.scalar(select(DeploymentRow.id).where(DeploymentRow.stage_id == asked.stage_id))
         if known is not None:
             return known
+    _keep_images(session, asked)
     row = DeploymentRow(
         project_id=asked.project_id,
         environment_id=asked.environment_id,
@@ -178,6 +179,15 @@ def place(session: Session, environment_id: int) -> tuple[str, str]:
         .where(EnvironmentRow.id == environment_id)
     ).one()
     return row[0], row[1]
+
+
+def _keep_images(session: Session, asked: Asked) -> None:
+    """Hold the images until the deployment is there to say that it needs them: nobody removes them in between."""
+    digests = [release.image.partition("@")[2] for release in asked.releases]
+    mine = (ImageRow.project_id == asked.project_id) & or_(
+        ImageRow.digest.in_(digests), ImageRow.release_digest.in_(digests)
+    )
+    session.execute(select(ImageRow.id).where(mine).order_by(ImageRow.id).with_for_update(read=True)).all()
 
 
 def _deployment(row: DeploymentRow) -> Deployment:

@@ -1,6 +1,6 @@
 """Fakes of the outside: stateful, and refusing what the real thing would refuse."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -9,6 +9,7 @@ from pipeline.containers import ContainerSpec, ContainerState, Limits
 from pipeline.images import ImageSpec
 from pipeline.leftovers import Owned, Thing
 from pipeline.ports import ChatMessage, Execution, ImageFacts, Line
+from pipeline.retention import Stored
 from pipeline.routes import Routes
 from runtime.haproxy_file import Picture, check
 from store.session import Database
@@ -177,6 +178,46 @@ class Transcripts:
         return None
 
 
+class Storeroom:
+    """A storeroom in memory: what the engine has and what the registry has."""
+
+    def __init__(self) -> None:
+        self.full: str | None = None
+        self.images: list[Stored] = []
+        self.there: dict[str, dict[str, str]] = {}
+        self.used: set[str] = set()
+        self.removed: list[str] = []
+        self.forgotten: list[int] = []
+
+    def lack(self) -> str | None:
+        return self.full
+
+    def stored(self) -> tuple[Stored, ...]:
+        return tuple(self.images)
+
+    def remove(self, reference: str) -> bool:
+        if reference in self.used:
+            return False
+        self.removed.append(reference)
+        return True
+
+    def trim_cache(self) -> int:
+        return 0
+
+    def tags(self, name: str) -> tuple[str, ...]:
+        return tuple(self.there.get(name, {}))
+
+    def remove_tag(self, name: str, tag: str, *, keep: Collection[str]) -> bool:
+        digest = self.there[name][tag]
+        if digest in keep:
+            return False
+        self.there[name] = {known: one for known, one in self.there[name].items() if one != digest}
+        return True
+
+    def forget(self, run_id: int) -> None:
+        self.forgotten.append(run_id)
+
+
 class Chat:
     """A chat that nobody reads."""
 
@@ -205,6 +246,9 @@ def context(database: Database, home: Path) -> Context:
         names=Names(),
         probe=lambda _address, _port, _path, _timeout: None,
         transcripts=Transcripts(),
+        artifacts=nothing,
+        door=nothing,
+        storeroom=Storeroom(),
         chat=Chat(),
         forges=nothing,
         seal=nothing,

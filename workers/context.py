@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from pipeline.containers import Limits
 from pipeline.forge_ports import Forges
-from pipeline.ports import Chat, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from pipeline.ports import Artifacts, Chat, Door, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from pipeline.storeroom import Storeroom
 from store.sealing import Seal
 from store.session import Database
 
@@ -22,10 +23,20 @@ class Builds:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tests:
+    """What holds for every stage that runs containers: shards at once, and how much of their files is kept."""
+
+    shards_at_once: int = 2
+    artifact_bytes: int = 100 * 1024**2
+    artifact_count: int = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
     """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it.
 
-    `stop_seconds` is how long a stage may take to do so."""
+    `stop_seconds` is how long a stage may take to do so.
+    """
 
     database: Database
     source: Source
@@ -35,6 +46,9 @@ class Context:
     names: Names
     probe: Probe
     transcripts: Transcripts
+    artifacts: Artifacts
+    door: Door
+    storeroom: Storeroom
     chat: Chat
     forges: Forges
     seal: Seal
@@ -51,5 +65,6 @@ class Context:
     sweep_seconds: float = 180.0
     stop_seconds: float = 10.0
     builds: Builds = Builds()
+    tests: Tests = Tests()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -17,20 +17,23 @@ from notify.status import HttpForges
 from pipeline.containers import Limits
 from pipeline.errors import Rejected
 from pipeline.ports import Chat
+from runtime.artifacts import FileArtifacts
 from runtime.dnsmasq import Dnsmasq
 from runtime.engine import DockerEngine
 from runtime.haproxy import Haproxy
 from runtime.probe import http_probe
 from runtime.registry import HttpRegistry
+from runtime.relay import Relay
 from runtime.source import GitSource
 from runtime.stopping import Grace
+from runtime.storeroom import RealStoreroom
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
 from store import deployments, environments, jobs, runs
 from store.recorded import Recorded
 from store.sealing import seal_of
 from store.session import Database
-from workers.context import Builds, Context
+from workers.context import Builds, Context, Tests
 from workers.handlers import HANDLERS
 from workers.steps import run_job
 
@@ -73,10 +76,18 @@ def context() -> Context:
         engine=_engine(settings),
         registry=HttpRegistry(settings.image_registry),
         builds=_builds(settings),
+        storeroom=_storeroom(settings),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),
         names=Dnsmasq(directory=settings.home / "dns", address=settings.proxy.address, zones=settings.domains),
         probe=http_probe,
         transcripts=FileTranscripts(settings.home / "transcripts", limit=settings.limits.transcript),
+        artifacts=FileArtifacts(settings.home / "artifacts"),
+        door=Relay(settings.proxy.address, settings.proxy.http_port),
+        tests=Tests(
+            shards_at_once=settings.limits.shards_at_once,
+            artifact_bytes=settings.limits.artifacts,
+            artifact_count=settings.limits.artifact_count,
+        ),
         chat=_chat(settings, database),
         forges=HttpForges(timeout=settings.forges.timeout, private_addresses=settings.source.private_addresses),
         seal=seal_of(settings.home, settings.secret_key),
@@ -98,7 +109,20 @@ def context() -> Context:
 def _engine(settings: Settings) -> DockerEngine:
     grace = Grace(interrupt=settings.limits.interrupt, terminate=settings.limits.terminate)
     docker, builder = settings.docker, settings.build.builder
-    return DockerEngine(docker.host, settings.home_id, docker.networks, builder, grace=grace)
+    return DockerEngine(
+        docker.host, settings.home_id, docker.networks, builder, grace=grace, registry=settings.image_registry
+    )
+
+
+def _storeroom(settings: Settings) -> RealStoreroom:
+    return RealStoreroom(
+        host=settings.docker.host,
+        home_id=settings.home_id,
+        home=settings.home,
+        registry=settings.image_registry,
+        least=settings.limits.disk_free,
+        cache=settings.build.cache_limit,
+    )
 
 
 def _source(settings: Settings, stopping: threading.Event) -> GitSource:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from pipeline.errors import SlipwayError
 from pipeline.stage import Kind
 from store.jobs import Claim, JobKind
-from workers import announce, build, chat, check, deploy, mend, picture, reap, report, source, stage, sweep
+from workers import announce, build, chat, check, deploy, mend, picture, prune, reap, report, source, stage, sweep
 from workers.context import Context
 from workers.steps import Handler
 
@@ -32,5 +32,6 @@ HANDLERS = {
     JobKind.SWEEP: Handler(do=sweep.handle, give_up=_nothing, attempts=sweep.ATTEMPTS),
     JobKind.REPORT: Handler(do=report.handle, give_up=report.give_up, attempts=report.ATTEMPTS),
     JobKind.REAP: Handler(do=reap.handle, give_up=_nothing),
+    JobKind.PRUNE: Handler(do=prune.handle, give_up=_nothing),
     JobKind.COMMAND: Handler(do=chat.handle, give_up=chat.give_up),
 }

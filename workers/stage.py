@@ -14,6 +14,7 @@ from pipeline.stage import Kind
 from store import ends, jobs, lanes, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from workers.context import Context
+from workers.prune import check_room
 from workers.tokens import own
 
 
@@ -103,6 +104,7 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
 
 def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
     try:
+        check_room(scene.ctx, scene.work.stage.kind)
         return kinds[scene.work.stage.kind](scene)
     except StageFailed as failure:
         scene.transcript.write(failure.sentence)

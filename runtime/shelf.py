@@ -1,0 +1,59 @@
+"""The engine's store: a home's images, how they are taken away, how the builder's cache is kept small."""
+
+import time
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from pipeline.containers import HOME
+from pipeline.retention import Stored
+from runtime.wire import Wire
+
+CONFLICT = 409
+NOBODY = "<none>"
+
+
+class EngineShelf:
+    """Images that carry the label of `home`, and the cache that builds leave."""
+
+    def __init__(self, wire: Wire, home: str) -> None:
+        self._wire = wire
+        self._home = home
+
+    def stored(self) -> tuple[Stored, ...]:
+        """Return this home's images."""
+        with self._wire.doing("list images"):
+            found: Any = self._wire.api.images(filters={"label": f"{HOME}={self._home}"})
+        return tuple(_stored(one) for one in found)
+
+    def remove(self, reference: str) -> bool:
+        """Take a reference away, and with the last one the image; False if a container uses it."""
+        with self._wire.doing(f"remove the image {reference}"):
+            try:
+                self._wire.api.remove_image(reference)
+            except NotFound:
+                return True
+            except APIError as fault:
+                if fault.status_code != CONFLICT:
+                    raise
+                return False
+            return True
+
+    def trim_cache(self, most: int) -> int:
+        """Make the builder's cache no larger than `most` bytes, what was used last stays; return what that freed."""
+        with self._wire.doing("prune the builder's cache"):
+            done: Any = self._wire.api.prune_builds(keep_storage=most)
+            return int(done.get("SpaceReclaimed") or 0)
+
+    def root(self) -> str:
+        """Return where the engine keeps everything, if that is on this machine."""
+        if not self._wire.is_local:
+            return ""
+        with self._wire.doing("say where it keeps everything"):
+            return str(self._wire.api.info().get("DockerRootDir") or "")
+
+
+def _stored(one: dict[str, Any]) -> Stored:
+    names = (*(one["RepoTags"] or ()), *(one["RepoDigests"] or ()))
+    references = tuple(name for name in names if NOBODY not in name)
+    return Stored(id=one["Id"], references=references, size=one["Size"], age=time.time() - one["Created"])

@@ -1,0 +1,111 @@
+"""Prune: forget what is past its time, then take away what the database no longer knows. Nothing in use is touched.
+
+First the database, then the engine and the registry: what was left behind by whoever died in between is found again
+the next time, because it is looked for by what is there.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from pipeline.errors import Unavailable
+from pipeline.leftovers import Orphan
+from pipeline.retention import Shelf, Spent, Stored, unknown_tags, unwanted
+from pipeline.stage import Kind
+from store import jobs, retention
+from workers.context import Context
+from workers.reap import left_over
+
+DAY = 86_400.0
+NEEDS_ROOM = frozenset({Kind.SOURCE, Kind.BUILD, Kind.TEST, Kind.TASK})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """What would go."""
+
+    orphans: list[Orphan]
+    spent: Spent
+
+
+def handle(ctx: Context, claim: jobs.Claim) -> None:
+    """Clean up once."""
+    clean(ctx)
+    with ctx.database.begin() as session:
+        jobs.finish(session, claim)
+
+
+def preview(ctx: Context) -> Preview:
+    """Return what would go, without touching anything."""
+    with ctx.database.read() as session:
+        spent = retention.spent(session, retention.ages(session), at=ctx.now())
+    return Preview(orphans=left_over(ctx), spent=spent)
+
+
+def clean(ctx: Context) -> Spent:
+    """Take away what may go; return what the database has forgotten. A part that does not answer is left for later."""
+    spent = forget(ctx)
+    with ctx.database.read() as session:
+        shelves = retention.shelves(session)
+    for name, shelf in shelves.items():
+        with _as_far_as_it_goes("registry"):
+            _empty_registry(ctx, name, shelf)
+    with _as_far_as_it_goes("engine"):
+        for stored in ctx.storeroom.stored():
+            _empty_engine(ctx, stored, shelves)
+        freed = ctx.storeroom.trim_cache()
+        log.info("pruned", images=len(spent.images), runs=len(spent.runs), logs=len(spent.logs), cache_bytes=freed)
+    return spent
+
+
+def forget(ctx: Context) -> Spent:
+    """Let the database forget what is past its time, and remove what runs left in files."""
+    with ctx.database.begin() as session:
+        kept = retention.ages(session)
+        spent = retention.spent(session, kept, at=ctx.now())
+        gone = retention.forget_images(session, spent.images, kept)
+    for run_id in spent.runs:
+        with ctx.database.begin() as session:
+            retention.forget_run(session, run_id)
+        ctx.storeroom.forget(run_id)
+    for run_id in spent.logs:
+        with ctx.database.begin() as session:
+            retention.forget_artifacts(session, run_id)
+        ctx.storeroom.forget(run_id)
+    return Spent(images=tuple(gone), runs=spent.runs, logs=spent.logs)
+
+
+def check_room(ctx: Context, kind: Kind) -> None:
+    """Raise Unavailable where a stage would fill up a disk, and have everything cleaned up that may go."""
+    lack = ctx.storeroom.lack() if kind in NEEDS_ROOM else None
+    if lack is None:
+        return
+    with ctx.database.begin() as session:
+        jobs.add(session, jobs.JobKind.PRUNE, 0, at=ctx.now())
+        jobs.hasten(session, jobs.JobKind.PRUNE)
+    raise Unavailable(f"{lack}; nothing is built until there is more", code="disk_full", fix="./slipway prune")
+
+
+def _empty_registry(ctx: Context, name: str, shelf: Shelf) -> None:
+    for tag in unknown_tags(ctx.storeroom.tags(name), shelf):
+        if ctx.storeroom.remove_tag(name, tag, keep=shelf.digests):
+            log.info("image_removed", where="registry", reference=f"{name}:{tag}")
+
+
+def _empty_engine(ctx: Context, stored: Stored, shelves: dict[str, Shelf]) -> None:
+    dangling = (stored.id,) if not stored.references and stored.age > DAY else ()
+    for reference in dangling or unwanted(stored, shelves):
+        if ctx.storeroom.remove(reference):
+            log.info("image_removed", where="engine", reference=reference)
+
+
+@contextmanager
+def _as_far_as_it_goes(part: str) -> Iterator[None]:
+    try:
+        yield
+    except Unavailable as fault:
+        log.warning("not_pruned", part=part, code=fault.code, detail=fault.sentence)
