@@ -33,6 +33,7 @@ from store import deployments, environments, jobs, runs
 from store.recorded import Recorded
 from store.sealing import seal_of
 from store.session import Database
+from workers import crash
 from workers.context import Builds, Context, Tests
 from workers.handlers import HANDLERS
 from workers.steps import run_job
@@ -67,7 +68,8 @@ def context() -> Context:
     """Build the ports from the settings, once a process."""
     settings = Settings()
     configure(settings.log_format)
-    database = Database(settings.database_url, on_commit=Wake(settings.run / "clock.sock").send)
+    wake = Wake(settings.run / "clock.sock").send
+    database = crash.database(settings.database_url, wake, os.environ.get("SLIPWAY_CRASH_AT", ""))
     stopping = threading.Event()
     return Context(
         stopping=stopping,
