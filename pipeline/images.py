@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pipeline.names import slug
 
+RELEASE = "-release"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageSpec:
@@ -38,6 +40,7 @@ class Image:
     """An image that was built and pushed; `digest` is what is deployed.
 
     `built_revision` is the commit it was built from: an earlier one if nothing it is made of has changed since.
+    `release_digest` is that of the stripped image beside it, if the service has one.
     """
 
     service: str
@@ -46,6 +49,7 @@ class Image:
     digest: str
     size: int = 0
     built_revision: str = ""
+    release_digest: str = ""
 
     @property
     def tag(self) -> str:
@@ -56,6 +60,16 @@ class Image:
     def reference(self) -> str:
         """The reference that can never mean another image."""
         return f"{self.name}@{self.digest}"
+
+    @property
+    def release_tag(self) -> str:
+        """The reference by which people read the stripped image."""
+        return f"{self.tag}{RELEASE}"
+
+    @property
+    def release_reference(self) -> str:
+        """The stripped image's reference that can never mean another image; nothing if there is none."""
+        return f"{self.name}@{self.release_digest}" if self.release_digest else ""
 
 
 def image_name(registry: str, project: str, service: str) -> str:
@@ -70,6 +84,11 @@ def moving_tags(*, branch: str | None, tag: str | None, default_branch: str) -> 
     if branch is None:
         return ()
     return (slug(branch), "latest") if branch == default_branch else (slug(branch),)
+
+
+def history_tag(*, branch: str | None, number: int | None) -> tuple[str, ...]:
+    """Return the tag that keeps a branch's build from being overwritten by the next."""
+    return (f"{slug(branch)}-{number}",) if branch is not None and number is not None else ()
 
 
 def image_labels(

@@ -10,9 +10,11 @@ from pipeline.containers import ContainerSpec, ContainerState, Limits
 from pipeline.credentials import Credentials
 from pipeline.images import ImageSpec
 from pipeline.leftovers import Owned
+from pipeline.registries import Registry as RegistryAddress
 from pipeline.routes import Routes
 
 Line = Callable[[str], None]
+Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +213,13 @@ class Registry(Protocol):
 
     def check_push(self, repository: str) -> None:
         """Raise RegistryForbidden if we may put nothing into a repository, Unavailable if nobody can."""
+
+
+class Copies(Protocol):
+    """What takes images from our registry to others."""
+
+    def copy(self, name: str, digest: str, target: RegistryAddress, *, tag: str, line: Line, stop: Stop) -> str:
+        """Copy an image byte for byte and return its name there. Raises StageFailed if ours does not have it."""
 
 
 class Proxy(Protocol):

@@ -1,6 +1,7 @@
 """A build's session: the engine asks back over one connection for the secrets that a step mounts.
 
-The engine speaks gRPC on it (moby/buildkit session/secrets/secrets.proto, grpc/health/v1/health.proto), and we answer.
+The engine speaks gRPC on it (moby/buildkit session/secrets/secrets.proto, session/auth/auth.proto,
+grpc/health/v1/health.proto), and we answer.
 """
 
 import logging
@@ -20,9 +21,11 @@ from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamR
 from h2.exceptions import ProtocolError
 
 from pipeline.errors import Unavailable
+from pipeline.registries import Registry
 from runtime.wire import TIMEOUT, Wire
 
 ASK = "/moby.buildkit.secrets.v1.Secrets/GetSecret"
+ASK_WHO = "/moby.filesync.v1.Auth/Credentials"
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = 1
 OK, INVALID, NOT_FOUND, UNKNOWN_METHOD = 0, 3, 5, 12
@@ -35,24 +38,33 @@ log = logging.getLogger(__name__)
 Reply = tuple[int, bytes]
 
 
-class Secrets:
-    """The two questions an engine asks, answered from what a build may know. Pure: bytes in, a status and bytes out."""
+class Knows:
+    """What an engine may ask, answered from what a build may know: secrets, and as whom base images are fetched."""
 
-    def __init__(self, known: Mapping[str, str]) -> None:
-        self._known = known
+    def __init__(self, secrets: Mapping[str, str], registry: Registry | None = None) -> None:
+        self._secrets = secrets
+        self._registry = registry
         self.missed: list[str] = []
 
     def __call__(self, method: str, body: bytes) -> Reply:
         """Answer one call; what is not known is `not found`, which a step may tolerate."""
         if method == HEALTH:
             return OK, Int32Value(value=SERVING).SerializeToString()
-        if method != ASK:
-            return UNKNOWN_METHOD, b""
         try:
             name = StringValue.FromString(body[FRAME_HEAD:]).value
         except DecodeError:
             return INVALID, b""
-        value = self._known.get(name)
+        if method == ASK_WHO:
+            return OK, self._account(name)
+        return self._secret(name) if method == ASK else (UNKNOWN_METHOD, b"")
+
+    def _account(self, host: str) -> bytes:
+        """Return as whom a registry is spoken to: with ours as is set, with any other as anybody."""
+        ours = self._registry if self._registry and self._registry.host == host else None
+        return _texts(ours.username, ours.password) if ours else b""
+
+    def _secret(self, name: str) -> Reply:
+        value = self._secrets.get(name)
         if value is None:
             self.missed.append(name)
         return (NOT_FOUND, b"") if value is None else (OK, BytesValue(value=value.encode()).SerializeToString())
@@ -120,9 +132,9 @@ class Calls:
 class BuildSession:
     """A session of the engine for one build: open inside the block, and never after it."""
 
-    def __init__(self, wire: Wire, secrets: Mapping[str, str]) -> None:
+    def __init__(self, wire: Wire, knows: Knows) -> None:
         self._wire = wire
-        self._answer = Secrets(secrets)
+        self._answer = knows
         self._socket: socket.socket | None = None
         self._thread: threading.Thread | None = None
         self.id = uuid.uuid4().hex
@@ -171,6 +183,7 @@ class BuildSession:
             f"X-Docker-Expose-Session-Uuid: {self.id}",
             "X-Docker-Expose-Session-Name: slipway",
             f"X-Docker-Expose-Session-Grpc-Method: {ASK}",
+            f"X-Docker-Expose-Session-Grpc-Method: {ASK_WHO}",
             f"X-Docker-Expose-Session-Grpc-Method: {HEALTH}",
             "Content-Length: 0",
         )
@@ -200,6 +213,15 @@ class BuildSession:
         except (OSError, ProtocolError) as fault:
             # The build itself says so, if it still needed an answer.
             log.debug("a build's session ended: %s", type(fault).__name__)
+
+
+def _texts(*values: str) -> bytes:
+    """Return a message whose fields 1, 2 … are these texts."""
+    message = b""
+    for number, value in enumerate(values, start=1):
+        data = BytesValue(value=value.encode()).SerializeToString()
+        message += bytes([number << 3 | 2]) + data[1:]
+    return message
 
 
 def _connect(host: str) -> socket.socket:

@@ -11,8 +11,9 @@ from pipeline.dockerfile import check_path
 from pipeline.errors import StageFailed, Unavailable
 from pipeline.images import ImageSpec
 from pipeline.ports import Line
+from pipeline.registries import Registry
 from runtime.answers import Answer
-from runtime.build_session import BuildSession
+from runtime.build_session import BuildSession, Knows
 from runtime.buildkit import Trace
 from runtime.classic import Steps
 from runtime.watch import Watch
@@ -27,8 +28,9 @@ CLIENT_ERRORS = range(400, 500)
 class Builds:
     """Makes images; `builder` is auto, buildkit or classic."""
 
-    def __init__(self, wire: Wire, builder: str = "auto") -> None:
+    def __init__(self, wire: Wire, builder: str = "auto", registry: Registry | None = None) -> None:
         self._wire = wire
+        self._registry = registry
         self._builder = builder
 
     @property
@@ -54,7 +56,7 @@ class Builds:
         self, spec: ImageSpec, context: BinaryIO, picture: Trace | Steps, watch: Watch, stop: Callable[[], bool]
     ) -> str:
         """Let the engine ask for the build's secrets while it lasts; they are in no request of ours."""
-        with BuildSession(self._wire, spec.secrets) as session:
+        with BuildSession(self._wire, Knows(spec.secrets, self._registry)) as session:
             answer = Answer(self._wire, "/build", self._parameters(spec) | {"session": session.id}, context)
             try:
                 return _follow(answer, picture, watch, spec, stop)

@@ -24,7 +24,9 @@ from runtime.workshop import Workshop
 
 
 class DockerEngine:
-    """A Docker engine at `host`; what is made carries the label of `home`, networks are cut from `networks`; `registry` is ours."""
+    """A Docker engine at `host`; what is made carries the label of `home`, networks are cut from `networks`.
+
+    `registry` is ours, and as whom it is spoken to."""
 
     def __init__(
         self,

@@ -1,13 +1,14 @@
 """Images on the engine: looked at, tagged, pushed, pulled."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from docker.errors import APIError, NotFound
 
 from pipeline.errors import Unavailable
 from pipeline.ports import ImageFacts, Line
+from pipeline.registries import Registry
 from runtime.classic import pulled
 from runtime.wire import BROKEN, Wire, said
 
@@ -20,8 +21,9 @@ PASSING = frozenset({"Preparing", "Waiting", "Pushing"})
 class Images:
     """The images the engine has and the registry may have."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, registry: Registry | None = None) -> None:
         self._wire = wire
+        self._registry = registry
 
     def tag(self, image: str, reference: str) -> None:
         """Give an image another reference."""
@@ -67,17 +69,27 @@ class Images:
             return False
         return True
 
+    def _account(self, repository: str) -> Mapping[str, str] | None:
+        """Return as whom the engine is to speak to a registry: ours with what is set, others with what it knows."""
+        ours = self._registry is not None and repository.startswith(f"{self._registry.host}/")
+        return self._registry.account if self._registry and ours else None
+
     def _messages(self, verb: str, repository: str, tag: str, seconds: float) -> Iterator[dict[str, Any]]:
         """Yield what the engine says while it talks to the registry; NotFound if the registry has no such image."""
         deadline, what = time.monotonic() + seconds, f"{verb} {repository}"
         try:
-            stream = iter(getattr(self._wire.api, verb)(repository, tag, stream=True, decode=True))
+            auth = self._account(repository)
+            stream = iter(getattr(self._wire.api, verb)(repository, tag, stream=True, decode=True, auth_config=auth))
+            error = ""
             while (message := next(stream, None)) is not None:
-                if "error" in message:
-                    raise _registry(f"{what}: {message['error']}")
+                # What follows is read to its end, or the connection would stay open for as long as anybody knows it.
+                error = error or str(message.get("error", ""))
                 if time.monotonic() > deadline:
                     raise _registry(f"{what} within {seconds:g} s")
-                yield message
+                if not error:
+                    yield message
+            if error:
+                raise _registry(f"{what}: {error}")
         except NotFound:
             raise
         except APIError as fault:
@@ -108,4 +120,9 @@ def _names_registry(reference: str) -> bool:
 def _facts(found: dict[str, Any]) -> ImageFacts:
     exposed = (found.get("Config") or {}).get("ExposedPorts") or {}
     ports = [int(port.removesuffix("/tcp")) for port in exposed if port.endswith("/tcp")]
-    return ImageFacts(id=found["Id"], port=min(ports, default=None), size=found["Size"])
+    return ImageFacts(
+        id=found["Id"],
+        port=min(ports, default=None),
+        size=found["Size"],
+        labels=(found.get("Config") or {}).get("Labels") or {},
+    )

@@ -10,6 +10,7 @@ from docker.errors import APIError, NotFound
 from pipeline.containers import ContainerSpec, Limits
 from pipeline.errors import StageFailed
 from pipeline.ports import Line
+from runtime.archives import Archives
 from runtime.oneshot import OneShots, said_command
 from runtime.watch import Watch
 from runtime.wire import BROKEN, Wire, said
@@ -26,6 +27,7 @@ class Workshop:
     def __init__(self, wire: Wire, oneshots: OneShots) -> None:
         self._wire = wire
         self._oneshots = oneshots
+        self._archives = Archives(wire)
 
     @contextmanager
     def produce(
@@ -34,6 +36,8 @@ class Workshop:
         """Run a container to its end with a tar stream unpacked in its working directory, and let it be read."""
         watch = Watch(said_command(spec), limits, line)
         with self._oneshots.created(spec) as container:
+            for path, data in spec.files.items():
+                self._archives.put(container, path, data)
             self._put(container, spec.workdir, _watched(given, watch, stop))
             code = self._oneshots.follow(container, spec, watch, stop)
             if code != 0:

@@ -52,6 +52,7 @@ def record(session: Session, project_id: int, image: Image, made: Made, *, run_i
         builder=made.builder,
         built_revision=image.built_revision or image.revision,
         recipe=made.recipe,
+        release_digest=image.release_digest,
         run_id=run_id,
         created_at=at,
     )
@@ -66,6 +67,7 @@ def replace(session: Session, project_id: int, image: Image, made: Made) -> None
     if row is not None:
         row.digest, row.size, row.built_revision = image.digest, image.size, image.built_revision or image.revision
         row.port, row.builder, row.recipe = made.port, made.builder, made.recipe
+        row.release_digest = image.release_digest
 
 
 def tested(session: Session, project_id: int, revision: str) -> None:
@@ -102,4 +104,5 @@ def _image(row: ImageRow) -> Image:
         digest=row.digest,
         size=row.size,
         built_revision=row.built_revision or row.revision,
+        release_digest=row.release_digest,
     )

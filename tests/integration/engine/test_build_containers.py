@@ -9,8 +9,8 @@ import docker
 import pytest
 
 from pipeline.containers import HOME, ContainerSpec, Limits
+from pipeline.context_tar import context_tar
 from pipeline.errors import Cancelled, StageFailed
-from runtime.context_tar import context_tar
 from runtime.engine import DockerEngine
 from tests.engine_things import Spec, never
 
