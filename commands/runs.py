@@ -84,6 +84,14 @@ def cancel(run_id: str, as_json: bool) -> None:
 
 @run.command()
 @click.argument("run_id", metavar="ID")
+@json_option
+def approve(run_id: str, as_json: bool) -> None:
+    """Let a stranger's pull request, which waits, be run; it gets no secrets."""
+    _act(run_id, "approve", as_json)
+
+
+@run.command()
+@click.argument("run_id", metavar="ID")
 @click.option("--stage", help="Only this stage, and what was skipped behind it.")
 @click.option("--reason", default="", help="Why.")
 @json_option

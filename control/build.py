@@ -37,7 +37,7 @@ def build(ask: Ask, intent: Intent) -> Reply:
 def again(ask: Ask, project: Project, old: RunRow, wish: Wish) -> Reply:
     """Make another run of what the newest run of it was of, unless that is under way and does as much."""
     if not old.trusted:
-        fix = f"`approve {run_name(old.id)}` lets it run; its next push makes another."
+        fix = "`retry` does what failed in it again; the next push of the pull request makes another."
         raise Rejected(f"{run_name(old.id)} is of a stranger's pull request.", code="untrusted_run", fix=fix)
     if not State(old.state).ended and (old.wanted is None or old.wanted == wish.stages):
         text = f"{run_name(old.id)} of {project.name} `{short(old.revision)}` is {old.state} already."

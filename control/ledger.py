@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from pipeline.decide import Deleted, Made, comes_late, ref_name, settle
 from pipeline.names import run_name, short
 from pipeline.project import Project
+from pipeline.pull_requests import number_of
 from pipeline.push import Push
 from store import new_runs, refs, reports
 from store.deliveries import ACCEPTED, HOOK, SWEEP, Key, NewDelivery
-from store.new_runs import GivenWay, NewRun
-from store.refs import OpenRun, Ref, RefState
+from store.new_runs import WAITS, GivenWay, NewRun
+from store.refs import STRANGERS, OpenRun, Ref, RefState
 
 DUPLICATE = "duplicate"
 # What `trigger.supersede` may say; the first is meant where nothing is said.
@@ -71,13 +72,14 @@ class Ledger:
             project_id=project.id,
             push=push,
             key=key,
-            trigger=SWEEP if seen else "push",
+            trigger=SWEEP if seen else ("push" if ours(push.ref) else STRANGERS),
             delivery_id=delivery,
             at=new.at,
         )
         if decision.again:
             run.key = f"{key}#{run_name(run.id)}"
         after = self._put_in_order(project, run, state)
+        after += "" if run.trusted else f", and waits for approval: {WAITS}"
         found = self._found() if seen else ""
         what = f"{project.name} {short(push.after)} on {ref_name(push)} is {run_name(run.id)}"
         return Verdict(code=ACCEPTED, sentence=f"{found}{what}{after}", run=run.id)
@@ -165,7 +167,8 @@ class Ledger:
                 return False
             self.stopped.append(way)
             return True
-        run.takes = run.takes or old.job_id
+        # A stranger's run takes the place of none: what was approved is the older commit.
+        run.takes = (run.takes or old.job_id) if run.trusted else None
         if old.id in self.new:
             self.new[old.id].takes, self.new[old.id].yields = None, (run.id, run.push.after)
         else:
@@ -173,7 +176,15 @@ class Ledger:
         return True
 
     def _hear(self, where: Ref, revision: str | None) -> None:
-        self.refs[where].told = self.told[where] = revision
+        self.refs[where].told = revision
+        # What pull requests are at is told by nobody but them: a look at the repository sees branches and tags.
+        if ours(where[1]):
+            self.told[where] = revision
+
+
+def ours(ref: str) -> bool:
+    """Tell whether only who may push here can move a ref: a branch or a tag, and no pull request."""
+    return number_of(ref) is None
 
 
 def key_of(push: Push) -> str:

@@ -34,6 +34,9 @@ def retry(ask: Ask, intent: Intent) -> Reply:
 def _same_run(ask: Ask, row: RunRow, intent: Intent) -> Reply:
     run = runs.load(ask.session, row.id)
     names = [_stage(run, intent.subject)] if intent.subject else []
+    if not row.trusted and not row.approved_by:
+        sentence = f"{run_name(row.id)} was never approved; the next push of its pull request makes a run that can be."
+        raise Conflict(sentence, code="untrusted_run")
     if row.superseded_by is not None or row.state == State.SUPERSEDED:
         newer = run_name(row.superseded_by) if row.superseded_by else "a newer one"
         raise Conflict(f"{run_name(row.id)} gave way to {newer}; retry that.", code="superseded")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from control import look
+from control.approve import approve, reject
 from control.asking import Ask, Reply
 from control.build import build
 from control.cancel import cancel
@@ -25,6 +26,8 @@ VERBS: dict[Verb, Callable[[Ask, Intent], Reply]] = {
     Verb.DEPLOY: deploy,
     Verb.ROLLBACK: rollback,
     Verb.BUILD: build,
+    Verb.APPROVE: approve,
+    Verb.REJECT: reject,
     Verb.CANCEL: cancel,
     Verb.RETRY: retry,
     Verb.PAUSE: pause,

@@ -107,6 +107,8 @@ def _progress(story: RunStory) -> tuple[str, str]:
     if story.state is State.PASSED:
         word = "passed on retry (flaky)" if story.flaky else "passed"
         return FLAKY if story.flaky else "✅", f"{word} in {span(story.seconds)}" if story.seconds is not None else word
+    if story.state is State.WAITING:
+        return MARKS[State.WAITING], f"waits for approval: {cut(escape(story.reason), 300)}"
     if story.running:
         return DOING[story.running.kind]
     return MARKS.get(story.state, "◌"), "queued" if story.state is State.RUNNING else story.state.value

@@ -1,16 +1,19 @@
 """What an event means for a project: a run to start, or a reason to do nothing."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipeline import pull_requests
 from pipeline.clone_url import local_path
 from pipeline.globs import matches_any
 from pipeline.project import Project
-from pipeline.push import HEADS, TAGS, Action, Event, Ignored, Ping, PullRequest, Push, is_zero
+from pipeline.push import HEADS, TAGS, Action, Event, Ignored, Ping, PullRequest, Push, is_sha, is_zero
 
 # The marks that git hosts agree on, as GitHub, GitLab, Woodpecker and Buildbot read them.
 SKIP_MARK = re.compile(r"\[ *(?:skip *ci|ci *skip|no *ci|skip *actions|actions *skip) *\]", re.IGNORECASE)
 SKIP_TRAILER = re.compile(r"^skip-checks: *true *$", re.IGNORECASE | re.MULTILINE)
+# What a project's rules say besides its file's: whether builds are tagged in its repository, and how those tags look.
+OWN_TAGS, OWN_TAG = "own_tags", re.compile(r"build-.+-[0-9]+")
 # The code of what the default branch's rules want no run of.
 BY_RULE = "ignored_branch"
 
@@ -57,7 +60,7 @@ def decide(project: Project, event: Event) -> Push | Deleted | Ignored:
     if isinstance(event, Ping):
         return Ignored(code="ping", sentence=f"{project.name} is connected: pushes to it start runs")
     if isinstance(event, PullRequest):
-        event = _branch_of(event)
+        return _decide_request(project, event)
     if isinstance(event, Ignored):
         return event
     if not event.ref.startswith((HEADS, TAGS)):
@@ -68,6 +71,8 @@ def decide(project: Project, event: Event) -> Push | Deleted | Ignored:
 def _decide_push(project: Project, event: Push) -> Push | Deleted | Ignored:
     if is_zero(event.after):
         return Deleted(ref=event.ref, sentence=f"{ref_name(event)} was deleted")
+    if event.tag and OWN_TAG.fullmatch(event.tag) and (project.rules or {}).get(OWN_TAGS):
+        return Ignored(code="own_tag", sentence=f"nothing to do: {event.tag} is a tag that Slipway gives")
     if why := _refusal(project, event):
         return Ignored(code=BY_RULE, sentence=f"nothing to do: {why}")
     if asks_to_skip(event.message):
@@ -98,7 +103,7 @@ def settle(push: Push, heard: Heard, same: Made | None, *, seen: bool, replayed:
 
 def moved(event: Event, meaning: Push | Deleted | Ignored) -> str | None:
     """Return the ref that an event moved although nothing is to be done about it."""
-    by_rule = isinstance(meaning, Ignored) and meaning.code in {BY_RULE, "skip_requested"}
+    by_rule = isinstance(meaning, Ignored) and meaning.code in {BY_RULE, "skip_requested", "own_tag"}
     return event.ref if by_rule and isinstance(event, Push) else None
 
 
@@ -123,16 +128,40 @@ def _refusal(project: Project, push: Push) -> str:
     return f"runs start {which}, and this is {ref_name(push)}"
 
 
-def _branch_of(asked: PullRequest) -> Push | Ignored:
-    """Return the push that a pull request's branch stands for: the same commit is the same run, whoever tells of it."""
-    what = f"pull request {asked.number}"
+def _decide_request(project: Project, asked: PullRequest) -> Push | Deleted | Ignored:
+    """Decide about a pull request: the same commit of our own branch is the same run, whoever tells of it."""
+    rule = pull_requests.wanted(project.rules, asked.base)
     if asked.action is Action.CLOSED:
-        return Ignored(code="pull_request_closed", sentence=f"nothing to do: {what} was closed")
+        sentence = f"pull request {asked.number} was closed"
+        if asked.fork and rule and (ref := pull_requests.ref_of(project.forge, asked.number)):
+            return Deleted(ref=ref, sentence=sentence)
+        return Ignored(code="pull_request_closed", sentence=f"nothing to do: {sentence}")
     if asked.fork:
-        sentence = f"nothing to do: {what} comes from a fork, and nobody here has vouched for its code"
-        return Ignored(code="ignored_fork", sentence=sentence)
-    ref, nothing = f"{HEADS}{asked.branch}", "0" * len(asked.after)
-    return Push(ref=ref, before=nothing, after=asked.after, message="", author=asked.author)
+        return _decide_fork(project, asked) if rule else _fork(asked, "and nobody here has vouched for its code")
+    nothing = "0" * len(asked.after)
+    push = Push(ref=f"{HEADS}{asked.branch}", before=nothing, after=asked.after, message="", author=asked.author)
+    meaning = _decide_push(project, push)
+    # A branch whose pushes start no run starts one all the same where its pull request does.
+    by_request = rule and isinstance(meaning, Ignored) and meaning.code == BY_RULE
+    return replace(push, pull_request=asked.number) if by_request else meaning
+
+
+def _decide_fork(project: Project, asked: PullRequest) -> Push | Ignored:
+    """Return the push of a stranger's commit, which waits for somebody to approve it."""
+    ref = pull_requests.ref_of(project.forge, asked.number)
+    if ref is None:
+        return _fork(asked, f"whose commits {project.forge.value} keeps in no ref of this repository")
+    if not is_sha(asked.after):
+        return _fork(asked, "and its host did not say of which commit")
+    if asks_to_skip(asked.title):
+        return Ignored(code="skip_requested", sentence="nothing to do: the pull request's title asks for no run")
+    push = Push(ref=ref, before="0" * len(asked.after), after=asked.after, message=asked.title, author=asked.author)
+    return replace(push, pull_request=asked.number)
+
+
+def _fork(asked: PullRequest, why: str) -> Ignored:
+    sentence = f"nothing to do: pull request {asked.number} comes from a fork, {why}"
+    return Ignored(code="ignored_fork", sentence=sentence)
 
 
 def asks_to_skip(message: str) -> bool:
@@ -156,7 +185,8 @@ def speaks_of(project: Project, repository: str) -> bool:
 
 def ref_name(push: Push) -> str:
     """Return the branch's or tag's name as people say it."""
-    return push.branch or push.tag or push.ref
+    number = pull_requests.number_of(push.ref)
+    return push.branch or push.tag or (f"pull request {number}" if number else push.ref)
 
 
 def _parts(address: str) -> list[str]:

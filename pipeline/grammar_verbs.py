@@ -44,7 +44,7 @@ def _promote(phrase: Phrase, verb: Verb) -> Intent:
 
 
 def _decide(phrase: Phrase, verb: Verb) -> Intent:
-    return Intent(verb=verb, id=phrase.id("da", "deployment"))
+    return Intent(verb=verb, id=phrase.id("rda", "run"))
 
 
 def _canary(phrase: Phrase, verb: Verb) -> Intent:

@@ -11,7 +11,10 @@ TAGS = "refs/tags/"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Push:
-    """One ref moved to `after`; the words about it are the sender's, only `ref` and `after` are acted upon."""
+    """One ref moved to `after`; the words about it are the sender's, only `ref` and `after` are acted upon.
+
+    `pull_request` is the number of the one that it was told of by, if nothing else would have made a run of it.
+    """
 
     ref: str
     before: str
@@ -19,6 +22,7 @@ class Push:
     message: str = ""
     author: str = ""
     repository: str = ""
+    pull_request: int | None = None
 
     @property
     def branch(self) -> str | None:

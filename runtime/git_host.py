@@ -16,7 +16,7 @@ from runtime.git import OUTPUT_BYTES, Done, Stop, never, run
 from runtime.git_shield import Reach
 
 # What `git check-ref-format` allows, and no more: only such a name is ever put into a refspec.
-REF = re.compile(r"refs/(?:heads|tags)/[^\x00-\x20\x7f~^:?*\[\\]+")
+REF = re.compile(r"refs/(?:heads|tags)/[^\x00-\x20\x7f~^:?*\[\\]+|refs/(?:pull|merge-requests)/[1-9][0-9]{0,8}/head")
 # As long as webhooks may say it; it is part of keys, and an index of PostgreSQL takes only so many bytes.
 LONGEST, LONGEST_BYTES = 512, 2000
 BROKEN = re.compile(r"\.\.|@\{|//|/\.|/$|\.$|\.lock(?:/|$)")
@@ -24,6 +24,7 @@ NO_SUCH_REF = 2
 LISTING_BYTES = 32 * 1024**2
 PEELED = "^{}"
 SYMREF = re.compile(rb"ref: refs/heads/(?P<branch>\S+)\tHEAD")
+REFUSED = re.compile(rb"^!\t[^\t]*\t(?P<why>.*)$", re.MULTILINE)
 NOWHERE = Path("/dev/null")
 # git has one exit code for every fault; that a host wants another token, or one at all, only these lines of it say.
 SHUT = re.compile(
@@ -67,6 +68,17 @@ class Host:
         """Return why a ref cannot be had from the host, or None if it is there."""
         return self._ask(ref)[0]
 
+    def push(self, refspec: str, *, git_dir: Path) -> None:
+        """Give the host a ref; what it has already is fine, and nothing it has is moved. Raises Unavailable."""
+        done = self.send(["push", "--porcelain", "--no-verify", "--end-of-options", self.url, refspec], git_dir=git_dir)
+        if not done.code:
+            return
+        refused = REFUSED.search(done.out)
+        if refused:
+            why = said_plainly(refused["why"].decode("utf-8", "replace"))
+            raise Unavailable(f"{site(self.url)} does not take {said(refspec.partition(':')[2])}: {why}", code="tag_refused")
+        raise self.silent("leave to push", done)
+
     def default_branch(self) -> str | None:
         """Return the branch that HEAD is, if the host says. Raises Unavailable."""
         done = self.send(["ls-remote", "--symref", "--end-of-options", self.url, "HEAD"], most=LISTING_BYTES)
@@ -97,15 +109,20 @@ class Host:
         return self.silent(said(ref), done) if done.code else None, done
 
 
+def said_plainly(text: str) -> str:
+    """Return what a host said as it may be shown."""
+    return "".join(char if char.isprintable() else "�" for char in text.strip())[:300]
+
+
 def check_ref(ref: str) -> None:
-    """Raise StageFailed unless `ref` is the name of a branch or a tag."""
+    """Raise StageFailed unless `ref` is the name of a branch, a tag or a pull request."""
     if not is_ref(ref):
         shown = "".join(char if char.isprintable() else "�" for char in ref[:100])
         raise StageFailed(f"{shown} is not the name of a branch or a tag", code="bad_ref")
 
 
 def is_ref(text: str) -> bool:
-    """Tell whether a text is the full name of a branch or a tag, and no longer than Slipway keeps."""
+    """Tell whether a text is the full name of a branch, a tag or a pull request, and no longer than Slipway keeps."""
     fits = len(text) <= LONGEST and len(text.encode("utf-8", "replace")) <= LONGEST_BYTES
     return fits and REF.fullmatch(text) is not None and not BROKEN.search(text)
 

@@ -64,6 +64,8 @@ def beginning(session: Session, known: Known, prefix: str) -> tuple[str, ...]:
         ImageRow.service == known.service,
         ImageRow.revision.startswith(prefix, autoescape=True),
     )
+    # What strangers have built is for their tests only.
+    query = query.join(RunRow, RunRow.id == ImageRow.run_id).where(RunRow.trusted)
     return tuple(session.scalars(query.order_by(ImageRow.revision).limit(10)))
 
 

@@ -21,6 +21,8 @@ STAGES = "stages"
 # More than workers can claim before the clock hears of it, and few enough that nobody waits long behind them.
 MOST_OUT = 16
 MOST_UPKEEP_OUT = 2
+# When a job is due that somebody must allow first: in the year 33658.
+NEVER = 1e12
 # As the indexes say it: SQLite must see that they hold every row that is asked for.
 STILL_QUEUED = JobRow.state == literal_column("'queued'")
 WAS_SENT, NOT_SENT = JobRow.sent_at.is_not(None), JobRow.sent_at.is_(None)
@@ -159,6 +161,12 @@ def hasten(session: Session, kind: JobKind, *ref_ids: int, delay: float = 0.0) -
     soon = now() + delay
     waiting = (JobRow.kind == kind, JobRow.state == "queued", JobRow.not_before > soon, *mine)
     session.execute(update(JobRow).where(*waiting).values(not_before=soon))
+
+
+def allow(session: Session, kind: JobKind, ref_id: int) -> None:
+    """Let a job that waits for somebody to allow it be done now."""
+    held = (JobRow.kind == kind, JobRow.ref_id == ref_id, JobRow.state == "queued", JobRow.not_before >= NEVER)
+    session.execute(update(JobRow).where(*held).values(not_before=now(), sent_at=None))
 
 
 def put_off(session: Session, kind: JobKind, ref_ids: Sequence[int], *, delay: float) -> None:

@@ -9,16 +9,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pipeline.outcome import State
+from pipeline.pull_requests import number_of
 from pipeline.push import Push
 from pipeline.stage import Kind
 from pipeline.telling import newer_run
 from store import lanes
-from store.jobs import QUEUES, JobKind
+from store.jobs import NEVER, QUEUES, JobKind
 from store.plain import Plain, as_json, chunks, marks
 from store.schema import RunRow, StageRow
 
 SOURCE = "source"
 SUPERSEDED = "superseded"
+WAITS = "it comes from a fork, and gets no secrets"
 # Of a ref that is pushed to without end, this many runs in a row are stopped for a newer one; the next is left alone.
 MOST_STOPPED = 3
 
@@ -26,6 +28,7 @@ NOTHING, EMPTY = as_json([]), as_json({})
 RUN = (
     *("id", "project_id", "delivery_id", "key", "ref", "revision", "before", "message", "author", "trigger"),
     *("state", "reason", "code", "cancel_requested", "superseded_by", "created_at", "finished_at"),
+    *("pull_request", "trusted"),
 )
 STAGE = (
     *("id", "run_id", "position", "name", "kind", "needs", "spec", "state", "reason", "code", "tail", "attempt"),
@@ -68,6 +71,11 @@ class NewRun:
     yields: tuple[int, str] | None = None
     cancelled: str = ""
 
+    @property
+    def trusted(self) -> bool:
+        """Tell whether only who may push here can have made this commit; else it waits for somebody's approval."""
+        return number_of(self.push.ref) is None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GivenWay:
@@ -97,9 +105,13 @@ def insert_all(session: Session, new: Sequence[NewRun], *, channel: str) -> None
     plain.each(TAKE_PLACE, [(stage, run.takes) for run, stage in staged if run.takes and not run.yields])
     waiting = [(run, stage) for run, stage in staged if not run.takes and not run.yields]
     turns = _turns(plain, [run.project_id for run, _ in waiting])
-    jobs = [_job(plain, JobKind.STAGE, stage, run, turn) for (run, stage), turn in zip(waiting, turns, strict=True)]
-    jobs += [_job(plain, JobKind.MESSAGE, number, run, 0) for run, number in zip(new, messages, strict=True)]
-    plain.insert("job", JOB, jobs, not_before=plain.now)
+    placed = list(zip(waiting, turns, strict=True))
+    firsts = [_job(plain, JobKind.STAGE, stage, run, turn) for (run, stage), turn in placed if run.trusted]
+    drawings = [_job(plain, JobKind.MESSAGE, number, run, 0) for run, number in zip(new, messages, strict=True)]
+    plain.insert("job", JOB, firsts + drawings, not_before=plain.now)
+    held = [_job(plain, JobKind.STAGE, stage, run, turn) for (run, stage), turn in placed if not run.trusted]
+    if held:
+        plain.insert("job", JOB, held, not_before=f"{NEVER:.0f}")
 
 
 def end_waiting(session: Session, ends: Sequence[GivenWay], *, at: datetime) -> None:
@@ -177,8 +189,11 @@ def _run(new: NewRun, plain: Plain) -> tuple[Any, ...]:
     said = (push.message, push.author, new.trigger)
     if new.yields:
         to, revision = new.yields
-        return (*made, *said, State.SUPERSEDED, newer_run(revision, to), SUPERSEDED, False, to, at, at)
-    return (*made, *said, State.QUEUED, new.cancelled, "", bool(new.cancelled), None, at, None)
+        ended = (State.SUPERSEDED, newer_run(revision, to), SUPERSEDED, False, to, at, at)
+        return (*made, *said, *ended, push.pull_request, new.trusted)
+    state, reason = (State.QUEUED, new.cancelled) if new.trusted else (State.WAITING, new.cancelled or WAITS)
+    waits = (state, reason, "", bool(new.cancelled), None, at, None)
+    return (*made, *said, *waits, push.pull_request, new.trusted)
 
 
 def _stage(new: NewRun, number: int, plain: Plain) -> tuple[Any, ...]:

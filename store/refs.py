@@ -12,6 +12,9 @@ from store.plain import Plain, Row, by_project, chunks, marks
 
 Ref = tuple[int, str]
 BY_PUSH = frozenset({"push", "sweep"})
+# What a pull request from a fork starts.
+STRANGERS = "pull_request"
+NOT_STARTED = frozenset({State.QUEUED, State.WAITING})
 NO_RUN = 0
 
 MADE = "id, revision, before, state, cancel_requested, superseded_by"
@@ -34,7 +37,7 @@ UNREAD = """
 SELECT project_id FROM run WHERE finished_at IS NULL AND config IS NULL AND trigger IN ('push', 'sweep')
 AND project_id = ? AND ref IN """
 FREE_JOBS = "SELECT id, ref_id FROM job WHERE kind = 'stage' AND state = 'queued' AND ref_id IN "
-WAITING = "SELECT id FROM run WHERE state = 'queued' AND id IN "
+WAITING = "SELECT id FROM run WHERE state IN ('queued', 'waiting') AND id IN "
 PUT_HEAD = """
 INSERT INTO ref_head (project_id, ref, revision, candidate, seen_at) VALUES (?, ?, ?, '', ?)
 ON CONFLICT (project_id, ref) DO UPDATE
@@ -132,8 +135,8 @@ def _find_open(plain: Plain, states: dict[Ref, RefState], without: int) -> None:
     for project_id, names in by_project(states):
         rows = plain.rows(f"{OPEN}{marks(names)} ORDER BY run.id", (without, project_id, *names))
         for ref, number, revision, trigger, state, stage_id in rows:
-            started = state != State.QUEUED
-            run = OpenRun(id=number, revision=revision, by_push=trigger in BY_PUSH, started=started)
+            started, by_push = state not in NOT_STARTED, trigger in BY_PUSH or trigger == STRANGERS
+            run = OpenRun(id=number, revision=revision, by_push=by_push, started=started)
             states[project_id, ref].open.append(run)
             if not started and stage_id is not None:
                 waiting[stage_id] = run

@@ -93,6 +93,9 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
             ends.leave(session, claim.ref_id, stop.sentence, at=ctx.now())
             _record(ctx, session, work, stop)
             return None
+        if not work.may_begin:
+            jobs.put_back(session, claim, delay=jobs.NEVER, counts=False)
+            return None
         if work.stage.lane and lanes.rejoin(session, claim.id, lanes.lane_of(work.project_id, work.stage.lane)):
             # It left its lane to end, and now it does not.
             jobs.put_back(session, claim, delay=0.0, counts=False)
@@ -104,6 +107,7 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
 
 def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
     try:
+        _keep_secrets(scene)
         check_room(scene.ctx, scene.work.stage.kind)
         return kinds[scene.work.stage.kind](scene)
     except StageFailed as failure:
@@ -116,6 +120,14 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
         with scene.ctx.database.read() as session:
             stop = stops.asked(session, scene.work.stage.id)
         return Done(outcome=stop or Outcome(state=State.CANCELLED, sentence="by a person", code="cancelled"))
+
+
+def _keep_secrets(scene: Scene) -> None:
+    """Refuse a stage that names secrets to a stranger's run. Raises StageFailed."""
+    named = scene.work.spec.get("secrets") or ()
+    if named and not scene.work.trusted:
+        sentence = f"{scene.work.stage.name} needs the secret {named[0]}, and what comes from a fork gets none"
+        raise StageFailed(sentence, code="no_secrets_for_forks")
 
 
 def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> None:

@@ -19,7 +19,8 @@ def needless(scene: Scene, spec: Spec, commit: Commit) -> Outcome | None:
     work = scene.work
     if work.trigger not in BY_PUSH:
         return None
-    if why := spec.trigger.refuses(branch=work.branch, tag=work.tag):
+    # What a pull request asked for is wanted by another rule, which has been asked already.
+    if work.pull_request is None and (why := spec.trigger.refuses(branch=work.branch, tag=work.tag)):
         return skipped(why, "ignored_branch")
     if spec.trigger.skip and asks_to_skip(commit.message) and not stands_in(scene):
         return skipped("nothing to do: the commit's message asks for no run", SKIP_REQUESTED)

@@ -66,6 +66,12 @@ def _runs(acts: Blueprint, acting: Acting) -> None:
         said = read(Asked)
         return acting.do(Intent(verb=Verb.CANCEL, id=_run(run), reason=said.reason), said.who)
 
+    @acts.post("/runs/<run>/approve")
+    def approve(run: str) -> ResponseReturnValue:
+        """Let a stranger's pull request, which waits, be run."""
+        said = read(Asked)
+        return acting.do(Intent(verb=Verb.APPROVE, id=_run(run), reason=said.reason), said.who)
+
     @acts.post("/runs/<run>/retry")
     def retry(run: str) -> ResponseReturnValue:
         """Do what failed in a run again, or one stage; of a run that did not fail, make another."""

@@ -108,6 +108,7 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("POST", f"{V1}/chat"): Operation(answers={200: shapes.Spoken}, body=bodies.Line, errors=(413, 415)),
     ("POST", f"{V1}/projects/<project>/runs"): _act(bodies.StartRun),
     ("POST", f"{V1}/runs/<run>/cancel"): _act(bodies.Asked),
+    ("POST", f"{V1}/runs/<run>/approve"): _act(bodies.Asked),
     ("POST", f"{V1}/runs/<run>/retry"): _act(bodies.Retry),
     ("POST", f"{V1}/environments/<project>/<environment>/deploy"): _act(bodies.Deploy),
     ("POST", f"{V1}/environments/<project>/<environment>/rollback"): _act(bodies.Rollback),

@@ -19,13 +19,16 @@ from pipeline.decide import (
     speaks_of,
 )
 from pipeline.project import Forge, Project
+from pipeline.pull_requests import number_of
 from pipeline.push import Action, Ignored, Ping, PullRequest, Push
 
 A, B, C, ZERO = "a" * 40, "b" * 40, "c" * 40, "0" * 40
 
 
-def project(url: str = "https://github.com/acme/shop.git", name: str = "shop", rules: Any = None) -> Project:
-    return Project(id=1, name=name, url=url, forge=Forge.GITHUB, secret="s", rules=rules)
+def project(
+    url: str = "https://github.com/acme/shop.git", name: str = "shop", rules: Any = None, forge: Forge = Forge.GITHUB
+) -> Project:
+    return Project(id=1, name=name, url=url, forge=forge, secret="s", rules=rules)
 
 
 def push(ref: str = "refs/heads/main", before: str = A, after: str = B, message: str = "") -> Push:
@@ -225,3 +228,62 @@ def test_a_closed_pull_request_and_one_from_a_fork_start_nothing(fields: dict[st
     decision = decide(project(), asked(**fields))
     assert isinstance(decision, Ignored)
     assert (decision.code, "pull request 12" in decision.sentence) == (code, True)
+
+
+RULED = {"pull_request": {"branches": ["main", "release/*"]}, "push": {"branches": ["main"]}}
+
+
+def test_a_pull_request_from_a_fork_is_run_where_the_default_branch_asks_for_it() -> None:
+    decision = decide(project(rules=RULED), asked(fork=True, title="Steal it", author="mallory"))
+    assert isinstance(decision, Push)
+    assert (decision.ref, decision.after, decision.pull_request) == ("refs/pull/12/head", B, 12)
+    assert (decision.branch, decision.tag, ref_name(decision)) == (None, None, "pull request 12")
+
+
+@pytest.mark.parametrize(
+    ("forge", "fields", "says"),
+    [
+        (Forge.GITHUB, {"base": "old"}, "nobody here has vouched"),
+        (Forge.BITBUCKET, {}, "keeps in no ref"),
+        (Forge.GITHUB, {"after": ""}, "did not say of which commit"),
+    ],
+)
+def test_a_fork_that_no_rule_asks_for_or_no_ref_shows_starts_nothing(
+    forge: Forge, fields: dict[str, Any], says: str
+) -> None:
+    decision = decide(project(rules=RULED, forge=forge), asked(fork=True, **fields))
+    assert isinstance(decision, Ignored)
+    assert decision.code == "ignored_fork" and says in decision.sentence
+
+
+def test_a_fork_whose_pull_request_is_closed_has_its_run_called_off() -> None:
+    decision = decide(project(rules=RULED), asked(fork=True, action=Action.CLOSED))
+    assert decision == Deleted(ref="refs/pull/12/head", sentence="pull request 12 was closed")
+
+
+def test_a_branch_whose_pushes_start_no_run_starts_one_by_its_pull_request() -> None:
+    decision = decide(project(rules=RULED), asked())
+    assert isinstance(decision, Push)
+    assert (decision.ref, decision.pull_request) == ("refs/heads/next", 12)
+    other = decide(project(rules=RULED), asked(base="old"))
+    assert isinstance(other, Ignored) and other.code == "ignored_branch"
+
+
+def test_nobody_can_push_to_a_pull_requests_ref() -> None:
+    decision = decide(project(rules=RULED), push(ref="refs/pull/12/head"))
+    assert isinstance(decision, Ignored) and decision.code == "ignored_event"
+
+
+@pytest.mark.parametrize(
+    ("ref", "number"),
+    [
+        ("refs/pull/7/head", 7),
+        ("refs/merge-requests/12/head", 12),
+        ("refs/pull/0/head", None),
+        ("refs/pull/7/merge", None),
+        ("refs/heads/pull/7/head", None),
+        ("refs/pull/7/head/x", None),
+    ],
+)
+def test_the_refs_of_pull_requests_are_told_from_all_others(ref: str, number: int | None) -> None:
+    assert number_of(ref) == number

@@ -200,7 +200,7 @@ def test_a_call_to_everybody_does_not_survive() -> None:
         ("rollback", "which environment"),
         ("rollback api web", "which environment"),
         ("promote staging", "I expected `to`"),
-        ("approve r87", "is not a deployment"),
+        ("approve 87", "is not a run"),
         ("reject d142", "needs a reason"),
         ("build shop/web", "which project"),
         ("build", "which project"),
