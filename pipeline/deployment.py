@@ -1,6 +1,7 @@
 """A deployment: moving an environment from one set of images to another."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.health import HealthCheck
@@ -51,6 +52,8 @@ class Release:
     health: HealthCheck
     drain: float = 10.0
     main: bool = False
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    command: tuple[str, ...] | None = None
 
 
 def replaced(live: tuple[Release, ...], new: tuple[Release, ...]) -> bool:

@@ -136,9 +136,15 @@ def _work(spec: Spec, name: str) -> Mapping[str, Any]:
 
 
 def _container_work(spec: Spec, work: Test | Task) -> dict[str, Any]:
-    """Return what a test or a task needs to know, the backing services it stands beside among it."""
+    """Return what a test or a task needs to know, the backing services it stands beside among it.
+
+    Without a command of its own it runs its service's, and without that the image's.
+    """
     said = work.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return said | {"services": {name: _backing(spec.services[name]) for name in work.backing}}
+    service = spec.services.get(work.service)
+    run = work.run or (service.command if service is not None else None)
+    said |= {"run": None if run is None else list(run), "env": (service.env if service is not None else {}) | work.env}
+    return said | {"services": {name: _backing(spec.services[name]) for name in spec.beside(work.backing)}}
 
 
 def _backing(service: Service) -> dict[str, Any]:

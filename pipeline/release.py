@@ -17,4 +17,6 @@ def release_of(service: Service, image: Image, exposed: int | None) -> Release:
         health=service.check,
         drain=service.drain,
         main=service.main,
+        env=service.env,
+        command=service.command,
     )

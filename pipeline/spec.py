@@ -1,12 +1,16 @@
 """slipway.yml: what a project builds, tests and deploys. A repository with just a Dockerfile needs none."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline import compose as compose_file
+from pipeline.compose import Files
 from pipeline.spec_checks import check
-from pipeline.spec_defaults import fill_in
+from pipeline.spec_compose import add_compose
+from pipeline.spec_defaults import NO_SERVICE, About, fill_in
 from pipeline.spec_load import Tree, read
 from pipeline.spec_model import PARTS, Environment, Service, Spec, Stage
 from pipeline.spec_types import is_null
@@ -15,38 +19,55 @@ from pipeline.spec_words import Flaw, Problem, SpecProblems, translate
 __all__ = [
     "CANDIDATES",
     "Environment",
+    "Files",
     "Problem",
+    "Read",
     "Service",
     "Spec",
     "SpecProblems",
     "Stage",
     "from_json",
     "load",
+    "look",
     "schema",
     "to_json",
 ]
 
 FILES = ("slipway.yml", ".slipway.yml", ".slipway/slipway.yml")
-CANDIDATES = (*FILES, "Dockerfile")
-NOTHING = "there is neither this file nor a Dockerfile at the root of the repository; add one of them"
+CANDIDATES = (*FILES, "Dockerfile", *compose_file.FILES)
+NOTHING = "there is neither this file nor a Dockerfile or a compose.yaml at the root of the repository; add one of them"
 
 
-def load(files: Mapping[str, bytes], *, project: str, default_branch: str = "main") -> Spec:
-    """Return what the files of a commit say. `files` holds those of CANDIDATES that are there. Raises SpecProblems."""
-    present = [name for name in FILES if name in files]
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the files of a commit say, and where: for showing it."""
+
+    spec: Spec
+    tree: Tree
+
+
+def load(files: Files, *, project: str, default_branch: str = "main") -> Spec:
+    """Return what the files of a commit say, Compose files among them. Raises SpecProblems."""
+    return look(files, project=project, default_branch=default_branch).spec
+
+
+def look(files: Files, *, project: str, default_branch: str = "main") -> Read:
+    """Return what the files of a commit say, and which file and line says it. Raises SpecProblems."""
+    present = [name for name in FILES if files.get(name) is not None]
     if len(present) > 1:
         raise SpecProblems(
             [Problem(file=present[1], line=0, where="", sentence=f"{present[0]} is there too; keep one")]
         )
     file = present[0] if present else FILES[0]
-    tree = read(files[file]) if present else Tree()
-    has_dockerfile = "Dockerfile" in files
-    if not present and not has_dockerfile:
+    tree = read(files.get(file) or b"", file) if present else Tree(file=file)
+    dockerfile = files.get("Dockerfile")
+    if not present and dockerfile is None and not any(files.get(name) is not None for name in compose_file.FILES):
         raise SpecProblems([Problem(file=file, line=0, where="", sentence=NOTHING)])
-    spec, flaws = _validated(tree, has_dockerfile, project, default_branch)
-    if spec is None or flaws:
-        raise SpecProblems(_problems(file, tree, flaws))
-    return spec
+    about = About(dockerfile=dockerfile, project=project, default_branch=default_branch)
+    spec, problems = _validated(tree, files, about)
+    if spec is None or problems:
+        raise SpecProblems(_sorted(file, problems))
+    return Read(spec, tree)
 
 
 def to_json(spec: Spec) -> dict[str, Any]:
@@ -59,7 +80,8 @@ def from_json(value: Mapping[str, Any]) -> Spec:
     try:
         return Spec.model_validate(dict(value))
     except ValidationError as error:
-        raise SpecProblems(_problems("the stored configuration", Tree(), list(translate(error, PARTS)))) from error
+        tree = Tree(file="the stored configuration", flaws=list(translate(error, PARTS)))
+        raise SpecProblems(compose_file.told(tree)) from error
 
 
 def schema() -> dict[str, Any]:
@@ -69,24 +91,26 @@ def schema() -> dict[str, Any]:
     return found | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "slipway.yml"}
 
 
-def _validated(tree: Tree, has_dockerfile: bool, project: str, default_branch: str) -> tuple[Spec | None, list[Flaw]]:
-    flaws = list(tree.flaws)
-    if is_null(tree.value) and not flaws:
+def _validated(tree: Tree, files: Files, about: About) -> tuple[Spec | None, list[Problem]]:
+    if is_null(tree.value) and not tree.flaws:
         tree.value = {}
     if not isinstance(tree.value, dict):
-        return None, flaws or [Flaw((), "the file must hold keys and values such as `services:`")]
-    fill_in(tree.value, has_dockerfile=has_dockerfile, project=project, default_branch=default_branch)
+        tree.flaws = tree.flaws or [Flaw((), "the file must hold keys and values such as `services:`")]
+        return None, compose_file.told(tree)
+    problems = add_compose(tree, files)
+    fill_in(tree.value, about)
     spec = None
     try:
         spec = Spec.model_validate(tree.value)
     except ValidationError as error:
-        flaws += translate(error, PARTS)
-    flaws += check(tree.value)
-    if not tree.value["services"]:
-        flaws.append(Flaw(("services",), "there is no service: add a Dockerfile at the root, or a service here"))
-    if spec and not flaws:
-        flaws += _unbuilt(spec)
-    return spec, flaws
+        tree.flaws += translate(error, PARTS)
+    if not problems:
+        tree.flaws += check(tree.value)
+    if not tree.value["services"] and not problems:
+        tree.flaws.append(Flaw(("services",), NO_SERVICE))
+    if spec and not tree.flaws and not problems:
+        tree.flaws += _unbuilt(spec)
+    return spec, problems + compose_file.told(tree)
 
 
 def _unbuilt(spec: Spec) -> Iterator[Flaw]:
@@ -97,9 +121,6 @@ def _unbuilt(spec: Spec) -> Iterator[Flaw]:
                 yield Flaw(("stages", name), f"no stage before this one builds service '{service}'")
 
 
-def _problems(file: str, tree: Tree, flaws: list[Flaw]) -> list[Problem]:
-    found = [
-        Problem(file=file, line=tree.line(flaw.place), where=flaw.where, sentence=flaw.sentence)
-        for flaw in dict.fromkeys(flaws)
-    ]
-    return sorted(found, key=lambda problem: problem.line)
+def _sorted(file: str, problems: list[Problem]) -> list[Problem]:
+    """Return problems in the order of the files, the project's own first."""
+    return sorted(dict.fromkeys(problems), key=lambda one: (one.file != file, one.file, one.line))

@@ -55,14 +55,17 @@ def _stage(name: str, stage: Mapping[str, Any], groups: Mapping[str, Mapping[str
         kinds = ", ".join(said) or "none of them"
         yield Flaw(("stages", name), f"a stage does exactly one of {', '.join(KINDS)}; this one says {kinds}")
     yield from _named(name, stage, groups)
-    yield from _test(name, mapping(stage.get("test")))
+    yield from _test(name, mapping(stage.get("test")), groups["services"])
     task = mapping(stage.get("task"))
     if task and ("image" in task) == ("in" in task):
         yield Flaw(("stages", name, "task"), "a task says exactly one of `image` and `in`")
 
 
-def _test(name: str, test: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Yield what a test restores into a service that does not stand beside it."""
+def _test(name: str, test: Mapping[str, Any], services: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Yield a command that is missing, and what is restored into a service that does not stand beside the test."""
+    service = mapping(services.get(str(test.get("in"))))
+    if test and "run" not in test and not (service.get("command") or service.get("profiles")):
+        yield Flaw(("stages", name, "test", "run"), "`run` is missing")
     beside = words(test.get("with"))
     said = test.get("restore")
     for index, one in enumerate(said if isinstance(said, list) else [said]):

@@ -27,25 +27,40 @@ PLAIN = {
     "null": re.compile(r"~|null|Null|NULL|"),
     "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
     "int": re.compile(r"[-+]?[0-9]{1,15}"),
+    "float": re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}"),
 }
 # Tabs and line ends are the only control characters any value may hold; lone surrogates can be stored nowhere.
 UNUSABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
+Origin = tuple[str, int]
+
+
 class Scalar(str):
-    """A scalar as it is written, and what YAML 1.2 takes it for: text, null, bool or int."""
+    """A scalar as it is written, and what YAML 1.2 takes it for: text, null, bool, int or float."""
 
     kind: str = "text"
 
 
 @dataclass(slots=True)
 class Tree:
-    """A file's values, the line of each place, and what was already wrong with it."""
+    """A file's values, the line of each place, and what was already wrong with it.
+
+    What came from another file says where it stands there: `borrowed`.
+    """
 
     value: Any = None
+    file: str = ""
     lines: dict[Place, int] = field(default_factory=dict)
     flaws: list[Flaw] = field(default_factory=list)
+    borrowed: dict[Place, Origin] = field(default_factory=dict)
     visits: int = 0
+
+    def origin(self, place: Place) -> Origin:
+        """Return the file and the line of a place, or of the nearest place around it that is in a file."""
+        while place and place not in self.lines and place not in self.borrowed:
+            place = place[:-1]
+        return self.borrowed.get(place) or (self.file, self.lines.get(place, 0))
 
     def line(self, place: Place) -> int:
         """Return the line of a place, or of the nearest place around it that is in the file."""
@@ -54,9 +69,9 @@ class Tree:
         return self.lines.get(place, 0)
 
 
-def read(data: bytes) -> Tree:
+def read(data: bytes, file: str = "") -> Tree:
     """Return what a file holds. Keys that begin with `x-` are left out."""
-    tree = Tree(lines={(): 1})
+    tree = Tree(file=file, lines={(): 1})
     try:
         root = _compose(_events(data))
         tree.value = None if root is None else _plain(root, (), tree)
@@ -65,6 +80,13 @@ def read(data: bytes) -> Tree:
         tree.lines[()] = stop.line
         tree.flaws = [Flaw((), stop.sentence)]
     return tree
+
+
+def plain(text: str) -> Scalar:
+    """Return a scalar that was written without quotes."""
+    scalar = Scalar(text)
+    scalar.kind = next((kind for kind, form in PLAIN.items() if form.fullmatch(text)), "text")
+    return scalar
 
 
 class _Stop(Exception):
@@ -157,10 +179,7 @@ def _aliased(event: AliasEvent, anchors: dict[str, _Node]) -> _Node:
 
 
 def _scalar(event: ScalarEvent) -> Scalar:
-    scalar = Scalar(event.value)
-    if not event.style:
-        scalar.kind = next((kind for kind, form in PLAIN.items() if form.fullmatch(event.value)), "text")
-    return scalar
+    return Scalar(event.value) if event.style else plain(event.value)
 
 
 def _plain(node: _Node, place: Place, tree: Tree) -> Any:

@@ -1,6 +1,6 @@
 """The configuration as values: what each group of keys holds, with its defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
@@ -153,10 +153,13 @@ class Reports(Part):
 
 
 class Test(Part):
-    """A command that runs inside a service's image, `backing` services beside it, or against an environment."""
+    """A command that runs inside a service's image, `backing` services beside it, or against an environment.
+
+    `run` may be left out where the service is made for it: its own command, or its image's, is run then.
+    """
 
     service: Text = Field(alias="in")
-    run: Command
+    run: Command | None = None
     env: Variables = Field(default_factory=dict)
     network: Network = "private"
     backing: Texts = Field(default=(), alias="with")
@@ -296,11 +299,21 @@ class Spec(Part):
     def uses(self, stage: str) -> tuple[str, ...]:
         """Return the services whose images a stage needs."""
         one = self.stages[stage]
-        if one.test is not None:
-            return (one.test.service,)
-        if one.task is not None:
-            return (one.task.service,) if one.task.service else ()
+        if (work := one.test or one.task) is not None:
+            named = (work.service, *self.beside(work.backing))
+            return tuple(name for name in named if name and not self.services[name].image)
         return self._deployed(one.deploy.services) if one.deploy is not None else ()
+
+    def beside(self, named: Iterable[str]) -> tuple[str, ...]:
+        """Return the services that are named, and those that they depend on."""
+        found: dict[str, None] = {}
+        waiting = list(named)
+        while waiting:
+            name = waiting.pop(0)
+            if name not in found:
+                found[name] = None
+                waiting += self.services[name].depends_on
+        return tuple(found)
 
     def _deployed(self, wanted: Any) -> tuple[str, ...]:
         """Return the services that are deployed: without being named, none that is only for tests."""

@@ -13,7 +13,7 @@ OURS = ("build", "builder", "release")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A word that must be the name of something: where it stands, itself, its group; built or backing services only."""
+    """A word that must be the name of something: where it stands, itself, its group; `built` services only."""
 
     place: Place
     word: str
@@ -39,7 +39,7 @@ def of_stage(name: str, stage: Mapping[str, Any]) -> Iterator[Reference]:
     for kind in ("test", "task"):
         work = mapping(stage.get(kind))
         yield from _one((*at, kind, "in"), work.get("in"), "services", "built")
-        yield from _several((*at, kind, "with"), work.get("with"), "services", "backing")
+        yield from _several((*at, kind, "with"), work.get("with"), "services")
         yield from _one((*at, kind, "against"), work.get("against"), "environments")
     yield from _one((*at, "deploy", "to"), target.get("to"), "environments")
     yield from _several((*at, "build"), stage.get("build"), "services", "built")
@@ -49,11 +49,8 @@ def of_stage(name: str, stage: Mapping[str, Any]) -> Iterator[Reference]:
 
 def unfit(reference: Reference, service: Any) -> str:
     """Return why a service that is there cannot be meant here, or nothing."""
-    backing = _is_backing(service)
-    if reference.only == "built" and backing:
+    if reference.only == "built" and _is_backing(service):
         return f"'{show(reference.word)}' has an `image` and is never built; this takes a service that is"
-    if reference.only == "backing" and not backing:
-        return f"'{show(reference.word)}' is built here; `with` takes services that have an `image`"
     return ""
 
 

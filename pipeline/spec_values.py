@@ -68,7 +68,8 @@ def _cron(value: object) -> str:
     return expression
 
 
-def _file_names(value: object) -> tuple[str, ...]:
+def file_names(value: object) -> tuple[str, ...]:
+    """Return one path or several, all inside the repository."""
     return tuple(path(item) for item in ([value] if isinstance(value, str) else texts(value)))
 
 
@@ -132,7 +133,7 @@ Volumes = Annotated[dict[str, str], PlainValidator(_volumes), _texts_of({"type":
 OneOrMore = BeforeValidator(one_or_more)
 FileNames = Annotated[
     tuple[str, ...],
-    PlainValidator(_file_names),
+    PlainValidator(file_names),
     PlainSerializer(list),
     WithJsonSchema({"anyOf": [{"type": "string"}, TEXTS_SCHEMA]}),
 ]

@@ -210,4 +210,6 @@ def _deployment(row: DeploymentRow) -> Deployment:
 
 
 def _release(saved: dict[str, Any]) -> Release:
-    return Release(**{**saved, "health": HealthCheck(**saved["health"])})
+    command = saved.get("command")
+    values = {"health": HealthCheck(**saved["health"]), "command": None if command is None else tuple(command)}
+    return Release(**{**saved, **values})

@@ -82,7 +82,9 @@ def container_spec(ctx: Context, place: Place, deployment: Deployment, cast: Cas
     return ContainerSpec(
         name=container_name(ctx, cast.instance),
         image=release.image,
-        env=known
+        command=release.command,
+        env=dict(release.env)
+        | known
         | {f"SLIPWAY_URL_{variable(one.service)}": f"http://{one.service}:{one.port}" for one in deployment.releases},
         labels=labels(
             ctx.home,

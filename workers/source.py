@@ -1,8 +1,11 @@
 """The source stage: bring the commit here, read its configuration, plan the stages."""
 
+from typing import Any
+
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
+from pipeline.decide import OWN_TAGS
 from pipeline.errors import Busy
 from pipeline.names import short
 from pipeline.outcome import SKIP_REQUESTED, passed
@@ -13,6 +16,7 @@ from pipeline.stage import PlannedStage
 from store import projects, runs, stops
 from store.built import overtaken_in_rules
 from store.refs import BY_PUSH
+from workers.commit_files import CommitFiles
 from workers.pinning import pin
 from workers.stage import Done, Scene
 from workers.wanted import needless
@@ -29,7 +33,7 @@ def fetch(scene: Scene) -> Done:
     commit = ctx.source.commit(project.name, work.revision)
     revision = commit.revision
     scene.transcript.write(f"{short(revision)} by {commit.author}: {commit.message.splitlines()[0]}")
-    files = ctx.source.files(project.name, revision, spec_file.CANDIDATES)
+    files = CommitFiles(ctx.source, project.name, revision)
     spec = spec_file.load(files, project=project.name, default_branch=project.default_branch)
     with ctx.database.read() as session:
         spec = _ruled(session, scene, spec)
@@ -47,7 +51,7 @@ def fetch(scene: Scene) -> Done:
             projects.set_default_branch(session, project.id, spec.branch)
             # An older commit that a person has run again says nothing of pushes to come.
             if work.trigger in BY_PUSH and not overtaken_in_rules(session, work.run_id):
-                projects.set_rules(session, project.id, spec.trigger.rules)
+                projects.set_rules(session, project.id, _rules(spec))
 
     return Done(outcome=nothing or passed(f"{len(planned)} stages"), record=record)
 
@@ -69,6 +73,11 @@ def _event(work: runs.StageWork) -> str:
 def _is_default(scene: Scene) -> bool:
     """Tell whether this is the default branch itself, and not a pull request from a branch of the same name."""
     return scene.work.branch == scene.project.default_branch and scene.work.pull_request is None
+
+
+def _rules(spec: spec_file.Spec) -> dict[str, Any]:
+    """Return what the project keeps of its default branch's file, to decide by before anything is fetched."""
+    return spec.trigger.rules | ({OWN_TAGS: True} if spec.publish.git_tags else {})
 
 
 def _ruled(session: Session, scene: Scene, spec: spec_file.Spec) -> spec_file.Spec:

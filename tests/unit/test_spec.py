@@ -125,7 +125,7 @@ def test_the_projects_default_branch_holds_where_the_file_names_none() -> None:
 
 def test_neither_file_nor_dockerfile_says_what_to_add() -> None:
     with pytest.raises(
-        StageFailed, match="neither this file nor a Dockerfile at the root of the repository; add one"
+        StageFailed, match="neither this file nor a Dockerfile or a compose.yaml at the root of the repository; add one"
     ) as caught:
         load({}, project="shop")
     assert caught.value.code == "bad_config"
@@ -133,7 +133,7 @@ def test_neither_file_nor_dockerfile_says_what_to_add() -> None:
 
 def test_a_file_without_services_and_no_dockerfile_is_told_what_to_add() -> None:
     assert problems("name: shop", dockerfile=False) == [
-        "slipway.yml:1 services: there is no service: add a Dockerfile at the root, or a service here"
+        "slipway.yml:1 services: there is no service: add a Dockerfile at the root, a compose.yaml, or a service here"
     ]
 
 

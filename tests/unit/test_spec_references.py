@@ -21,7 +21,6 @@ def problems(text: str) -> list[str]:
     ("stage", "said"),
     [
         ("test: {in: web, run: x, with: [rediss]}", "no service 'rediss' — did you mean 'redis'?"),
-        ("test: {in: web, run: x, with: [api]}", "'api' is built here; `with` takes services that have an `image`"),
         ("test: {in: db, run: x}", "'db' has an `image` and is never built; this takes a service that is"),
         ("test: {in: web, run: x, against: stagin}", "no environment 'stagin' — did you mean 'staging'?"),
         ("test: {in: web, run: x, with: [redis], restore: {into: db, run: y}}", "`into` takes a service that `with` names, not db"),
@@ -94,4 +93,4 @@ def test_one_group_of_keys_stands_for_a_list_of_one() -> None:
 
 def test_every_wrong_name_of_a_file_is_told_at_once() -> None:
     found = problems(f"{STAGES}    test: {{in: wob, with: [rediss, api], against: nowhere, run: x, shards: none}}")
-    assert len(found) == 5
+    assert len(found) == 4

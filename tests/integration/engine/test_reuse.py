@@ -20,6 +20,7 @@ from store.schema import ImageRow, JobRow, RunRow, StageRow
 from tests import factories, fakes
 from tests.conftest import MOMENT
 from tests.repositories import Repository
+from workers.commit_files import CommitFiles
 from workers.handlers import HANDLERS
 from workers.steps import run_job
 
@@ -64,7 +65,7 @@ class Shop:
         """Build a commit and return what the stage says of each service."""
         ref = f"{HEADS}{branch}"
         self.ctx.source.tip(self.project.name, self.project.url, ref)
-        files = self.ctx.source.files(self.project.name, revision, spec_file.CANDIDATES)
+        files = CommitFiles(self.ctx.source, self.project.name, revision)
         spec = spec_file.load(files, project=self.project.name)
         with self.database.begin() as session:
             push = Push(ref=ref, before="", after=revision)
