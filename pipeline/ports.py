@@ -76,6 +76,11 @@ class Source(Protocol):
     def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
         """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""
 
+    def push_tag(
+        self, project: str, url: str, revision: str, name: str, *, credentials: Credentials | None = None
+    ) -> None:
+        """Give a commit a tag at its host; one that is there already is fine. Raises Unavailable if it is not taken."""
+
     def holds(self, project: str, ref: str, revision: str) -> bool:
         """Tell whether a revision is on `ref` as it was last brought here."""
 

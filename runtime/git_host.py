@@ -76,7 +76,9 @@ class Host:
         refused = REFUSED.search(done.out)
         if refused:
             why = said_plainly(refused["why"].decode("utf-8", "replace"))
-            raise Unavailable(f"{site(self.url)} does not take {said(refspec.partition(':')[2])}: {why}", code="tag_refused")
+            raise Unavailable(
+                f"{site(self.url)} does not take {said(refspec.partition(':')[2])}: {why}", code="tag_refused"
+            )
         raise self.silent("leave to push", done)
 
     def default_branch(self) -> str | None:

@@ -14,7 +14,7 @@ from pipeline.credentials import Credentials
 from pipeline.errors import Rejected, StageFailed, Unavailable
 from pipeline.ports import Commit, Tip
 from pipeline.project import check_name
-from pipeline.push import is_sha
+from pipeline.push import TAGS, is_sha
 from runtime.addresses import Resolve, reach, resolve
 from runtime.files import locked
 from runtime.git import Process, Stop, never, opened
@@ -75,6 +75,14 @@ class GitSource:
     def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
         """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""
         return self._host(project, url, self._glance, credentials).tips()
+
+    def push_tag(
+        self, project: str, url: str, revision: str, name: str, *, credentials: Credentials | None = None
+    ) -> None:
+        """Give a commit a tag at its host; one that is there already is fine. Raises Unavailable if it is not taken."""
+        check_ref(f"{TAGS}{name}")
+        host = self._host(project, url, self._seconds, credentials)
+        host.push(f"{_full(revision)}:{TAGS}{name}", git_dir=self._present(project).path)
 
     def default_branch(self, url: str) -> str | None:
         """Ask the host which branch is its default; None if it does not say. Raises Unavailable."""

@@ -30,6 +30,11 @@ def tip(ctx: Context, project: Project, ref: str) -> str:
     return _ask(ctx, project, lambda known: ctx.source.tip(project.name, project.url, ref, credentials=known))
 
 
+def push_tag(ctx: Context, project: Project, revision: str, name: str) -> None:
+    """Give a commit a tag at the host. Raises Unavailable or SourceForbidden if that does not take it."""
+    _ask(ctx, project, lambda known: ctx.source.push_tag(project.name, project.url, revision, name, credentials=known))
+
+
 def tips(ctx: Context, project: Project) -> Mapping[str, Tip]:
     """Return every branch and tag that the host has."""
     return _ask(ctx, project, lambda known: ctx.source.tips(project.name, project.url, credentials=known))

@@ -3,13 +3,12 @@
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
-from pipeline.outcome import State, passed
-from pipeline.stage import Kind
-from store import images, runs
+from pipeline.outcome import passed
+from store import images
 from workers import asking
 from workers.build_secrets import secrets_of
 from workers.image import Bench, make
-from workers.publish import move_tags, publish
+from workers.publish import announce_tested, is_last_check, move_tags, publish
 from workers.side_by_side import side_by_side
 from workers.stage import Done, Scene
 
@@ -33,8 +32,9 @@ def build(scene: Scene) -> Done:
         ),
         at_once=scene.ctx.builds.parallel,
     )
-    sentence = ", ".join(f"{name} {what}" for name, what in built.items())
     publish(scene, spec)
+    said = (", ".join(f"{name} {what}" for name, what in built.items()), announce_tested(scene))
+    sentence = "; ".join(part for part in said if part)
     return Done(outcome=passed(sentence), record=lambda session: mark_tested(session, scene))
 
 
@@ -42,10 +42,3 @@ def mark_tested(session: Session, scene: Scene) -> None:
     """Note that the commit's images are good once every build and test of the run but this one has passed."""
     if is_last_check(session, scene):
         images.tested(session, scene.project.id, scene.work.revision)
-
-
-def is_last_check(session: Session, scene: Scene) -> bool:
-    """Tell whether every build and test of the run but this one has passed."""
-    run = runs.load(session, scene.work.run_id)
-    others = [one for one in run.stages if one.kind in {Kind.BUILD, Kind.TEST} and one.id != scene.work.stage.id]
-    return all(one.state in {State.PASSED, State.SKIPPED} for one in others)

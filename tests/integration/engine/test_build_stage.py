@@ -9,11 +9,12 @@ from sqlalchemy import select
 
 from pipeline import spec as spec_file
 from pipeline.containers import Limits
+from pipeline.decide import decide
 from pipeline.images import Image
 from pipeline.outcome import passed
 from pipeline.plan import plan_stages
 from pipeline.project import Forge, Project
-from pipeline.push import HEADS, Push
+from pipeline.push import HEADS, Ignored, Push
 from runtime.engine import DockerEngine
 from runtime.registry import HttpRegistry
 from runtime.source import GitSource
@@ -212,3 +213,29 @@ def test_F44_an_image_that_the_registry_has_lost_is_pushed_again(
     stage, _ = yard.run(run.revision)
     assert stage.reason == f"{service} was built before"
     assert yard.tag(service, run.revision) == made.digest
+
+
+def test_a_tested_build_is_tagged_in_git_once_and_our_own_tag_starts_no_run(yard: Yard) -> None:
+    with yard.database.begin() as session:
+        projects.set_rules(session, yard.project.id, {"own_tags": True})
+    stage, run = yard.build({"Dockerfile": COPY, "file": "tagged"})
+    assert stage.state == "passed", stage.reason
+    tag = Push(ref="refs/tags/build-main-1", before="", after=run.revision)
+    asked = yard.ctx.source.tips(yard.project.name, yard.project.url)
+    assert asked[tag.ref].commit == run.revision
+    yard.ctx.source.push_tag(yard.project.name, yard.project.url, run.revision, "build-main-1")
+    with yard.database.read() as session:
+        project = projects.get(session, yard.project.id)
+    meant = decide(project, tag)
+    assert isinstance(meant, Ignored) and meant.code == "own_tag"
+    assert decide(yard.project, tag) == tag, "without the setting it is a tag like any other"
+
+
+def test_a_tag_that_the_host_refuses_is_shown_and_fails_nothing(yard: Yard) -> None:
+    with yard.database.begin() as session:
+        projects.set_rules(session, yard.project.id, {"own_tags": True})
+    other = yard.repository.commit({"other": b"x"}, ref=f"{HEADS}other")
+    yard.repository.point("refs/tags/build-main-1", other)
+    stage, run = yard.build({"Dockerfile": COPY, "file": "refused"})
+    assert stage.state == "passed" and run.build_number == 1
+    assert "the tag build-main-1 was not pushed: " in stage.reason and "rejected" in stage.reason
