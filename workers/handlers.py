@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from pipeline.errors import SlipwayError
 from pipeline.stage import Kind
 from store.jobs import Claim, JobKind
-from workers import announce, build, chat, check, deploy, mend, picture, prune, reap, report, source, stage, sweep
+from workers import announce, build, chat, check, deploy, mend, picture, prune, reap, report, source, stage, sweep, task
 from workers.context import Context
 from workers.steps import Handler
 
@@ -14,6 +14,7 @@ STAGES: dict[Kind, stage.KindOfWork] = {
     Kind.BUILD: build.build,
     Kind.TEST: check.check,
     Kind.DEPLOY: deploy.stage,
+    Kind.TASK: task.task,
 }
 
 

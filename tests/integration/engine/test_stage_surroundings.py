@@ -1,0 +1,142 @@
+"""Test stages and tasks on the real engine: what stands beside the command, what it leaves, and that nothing stays."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from runtime.engine import DockerEngine
+from store import secrets
+from store.session import Database
+from tests import factories
+from tests.stage_world import StageWorld
+
+LISTEN = "while true; do nc -l -p 6379 -e cat /data; done"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, engine: DockerEngine, home: str) -> Iterator[StageWorld]:
+    folder = tmp_path_factory.mktemp("stages")
+    database: Database = factories.database(folder)
+    world = StageWorld(database, folder, engine=engine, home=home)
+    yield world
+    assert world.left() == []
+    database.dispose()
+
+
+def sh(script: str) -> list[str]:
+    return ["sh", "-c", script]
+
+
+def ask(host: str, port: int = 6379) -> str:
+    """Return what asks a service until it answers: between two answers the simple thing it is does not listen."""
+    return f"until nc {host} {port}; do sleep 0.1; done"
+
+
+def store_of(image: str, **more: Any) -> dict[str, Any]:
+    """Return a backing service that answers with what is in /data."""
+    return {"image": image, "command": sh(f"echo empty >/data; {LISTEN}"), "ready": {"port": 6379}} | more
+
+
+def test_a_task_runs_in_a_named_image_with_the_variables_of_its_run(world: StageWorld, image: str) -> None:
+    stage = world.run({"image": image, "run": sh("env; id -u"), "env": {"MINE": "1"}})
+    assert (stage.state, stage.code) == ("passed", "passed")
+    said = world.transcript(stage)
+    assert {"CI=true", "MINE=1", "SLIPWAY_STAGE=unit", f"SLIPWAY_RUN_ID=r{stage.run_id}", "SLIPWAY_BRANCH=main"} <= {
+        *said
+    }
+
+
+def test_an_image_that_nobody_has_is_said_with_what_to_do(world: StageWorld) -> None:
+    stage = world.run({"image": "slipway/base-none:local", "run": sh("true")})
+    assert (stage.state, stage.code) == ("failed", "no_image")
+    assert "`./slipway base build none`" in stage.reason
+
+
+def test_backing_services_are_ready_and_filled_before_the_command_runs(world: StageWorld, image: str) -> None:
+    revision = world.revision({"db/dump.txt": b"from the commit\n"})
+    spec = {
+        "image": image,
+        "run": sh(f"{ask('store')}; {ask('late', 7000)}"),
+        "services": {
+            "late": {
+                "image": image,
+                "command": sh(f"{ask('store')}; echo up; while true; do nc -l -p 7000 -e echo late; done"),
+                "ready": {"log": "up", "run": sh("true")},
+                "depends_on": ["store"],
+            },
+            "store": store_of(image),
+        },
+        "restore": [
+            {"into": "store", "file": "db/dump.txt", "run": sh("cat >/data; cmp /data /slipway/db/dump.txt; echo in")}
+        ],
+    }
+    stage = world.run(spec, revision=revision)
+    said = world.transcript(stage)
+    assert (stage.state, stage.reason) == ("passed", "")
+    assert [line for line in said if line in {"from the commit", "late", "store | in"}] == [
+        "store | in",
+        "from the commit",
+        "late",
+    ]
+    started = [line.split(":")[0] for line in said if ": started from " in line]
+    assert started == ["store", "late"]
+
+
+def test_on_a_shared_localhost_the_services_are_at_their_usual_ports(world: StageWorld, image: str) -> None:
+    spec = {
+        "image": image,
+        "run": sh(f"{ask('127.0.0.1')}; {ask('store')}"),
+        "network": "localhost",
+        "services": {"store": store_of(image, command=sh(f"echo here >/data; {LISTEN}"))},
+    }
+    stage = world.run(spec)
+    assert stage.state == "passed", world.transcript(stage)
+    assert world.transcript(stage).count("here") == 2
+
+
+def test_two_services_cannot_have_one_port_of_one_localhost(world: StageWorld, image: str) -> None:
+    services = {name: store_of(image, port=6379) for name in ("one", "two")}
+    stage = world.run({"image": image, "run": sh("true"), "network": "localhost", "services": services})
+    assert (stage.state, stage.code) == ("failed", "port_clash")
+    assert "one and two both want port 6379 on localhost" in stage.reason
+
+
+def test_a_service_that_is_never_ready_fails_the_stage_with_its_last_lines(world: StageWorld, image: str) -> None:
+    deaf = {"image": image, "command": sh("echo I sleep; sleep 600"), "ready": {"port": 6379, "within": 1.0}}
+    stage = world.run({"image": image, "run": sh("true"), "services": {"store": deaf}})
+    assert (stage.state, stage.code) == ("failed", "not_ready")
+    assert stage.reason == "store was not ready within 1 s: refused the connection on port 6379"
+    assert stage.tail == ["I sleep"]
+
+
+def test_a_service_that_dies_is_named_whenever_it_does(world: StageWorld, image: str) -> None:
+    early = {"image": image, "command": sh("echo no config; exit 3"), "ready": {"port": 6379}}
+    stage = world.run({"image": image, "run": sh("true"), "services": {"store": early}})
+    assert (stage.code, stage.reason) == ("backing_died", "store exited with 3 before it was ready")
+    assert stage.tail == ["no config"]
+    later = store_of(image, command=sh(f"({LISTEN}) & sleep 3; echo oops; exit 4"))
+    stage = world.run({"image": image, "run": sh("sleep 6; exit 1"), "services": {"store": later}})
+    assert (stage.code, stage.reason) == ("backing_died", "store exited with 4 during the test")
+    assert "store | oops" in world.transcript(stage)
+
+
+def test_a_restore_that_fails_says_so(world: StageWorld, image: str) -> None:
+    spec = {"image": image, "run": sh("true"), "services": {"store": store_of(image)}}
+    stage = world.run(spec | {"restore": [{"into": "store", "run": sh("echo bad dump; exit 5")}]})
+    assert (stage.code, stage.reason, stage.tail) == ("restore_failed", "store: restoring exited with 5", ["bad dump"])
+    missing = {"restore": [{"into": "store", "file": "none.sql", "run": sh("true")}]}
+    stage = world.run(spec | missing, revision=world.revision())
+    assert (stage.code, stage.reason) == ("no_file", "there is no none.sql in this commit to restore from")
+
+
+def test_secrets_reach_the_command_and_nobody_who_reads(world: StageWorld, image: str) -> None:
+    scope = secrets.Scope(project="shop")
+    with world.database.begin() as session:
+        secrets.put(session, world.ctx.seal, scope, "TOKEN", "s3cr3t-value", by="ana", at=factories.NOW)
+    spec = {"image": image, "run": sh("test $TOKEN = s3cr3t-value && echo it is $TOKEN"), "secrets": ["TOKEN"]}
+    stage = world.run(spec)
+    assert stage.state == "passed"
+    assert "s3cr3t-value" not in "\n".join(world.transcript(stage))
+    stranger = world.run(spec, trusted=False, approved_by="bo")
+    assert (stranger.state, stranger.code) == ("failed", "no_secrets_for_forks")

@@ -1,0 +1,65 @@
+"""Tests against an environment: its names lead to the proxy from inside the test's container, as from anywhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from pipeline.deployment import Release
+from pipeline.errors import StageFailed
+from pipeline.names import deployment_name, host_names, run_name, variable
+from store import deployments, environments
+from workers.copies import Copy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facing:
+    """The names a container must know to face an environment, with their addresses, and the variables that tell it."""
+
+    hosts: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def facing(copy: Copy, network: str | None) -> Iterator[Facing]:
+    """Have the environment that the stage is `against` in reach of a network. Raises StageFailed if nothing serves."""
+    environment = copy.spec.get("against") or ""
+    if not environment or network is None:
+        yield Facing()
+        return
+    serving = _serving(copy, environment)
+    gateway = copy.scene.ctx.engine.gateway(network)
+    with copy.scene.ctx.door.open(gateway) as port:
+        yield _facing(copy, environment, serving, f"{gateway}:{port}")
+
+
+def _facing(copy: Copy, environment: str, serving: tuple[Release, ...], door: str) -> Facing:
+    gateway, _, port = door.rpartition(":")
+    domain = copy.scene.ctx.domains[:1]
+    hosts: dict[str, str] = {}
+    env = {"SLIPWAY_ENVIRONMENT": environment}
+    for one in serving:
+        names = host_names(
+            service=one.service,
+            environment=environment,
+            project=copy.scene.project.name,
+            domains=domain,
+            main=one.main,
+        )
+        hosts |= dict.fromkeys(names, gateway)
+        url = f"http://{names[0]}" if port == "80" else f"http://{names[0]}:{port}"
+        env[f"SLIPWAY_URL_{variable(one.service)}"] = url
+    return Facing(hosts=hosts, env=env)
+
+
+def _serving(copy: Copy, environment: str) -> tuple[Release, ...]:
+    """Return what serves in an environment, and say so: tests may find another run's deployment there."""
+    with copy.scene.ctx.database.read() as session:
+        place = environments.find(session, copy.scene.project.id, environment)
+        live = deployments.live(session, place.id) if place else None
+    if live is None or not live.releases:
+        what = f"nothing serves in {environment}: let a stage deploy there, and let this one need it"
+        raise StageFailed(what, code="nothing_serves")
+    other = live.run_id is not None and live.run_id != copy.scene.work.run_id
+    whose = f" of {run_name(live.run_id or 0)}, not of this run" if other else ""
+    copy.write(f"against {environment}, where {deployment_name(live.id)}{whose} serves")
+    return live.releases

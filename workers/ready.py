@@ -1,0 +1,113 @@
+"""When a backing service can be used: a port, an answer, a line it writes, a command, or its image's own word."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.containers import ContainerState, Limits
+from pipeline.errors import StageFailed
+from pipeline.health import pauses
+from pipeline.ports import Execution
+from pipeline.spec_model import Ready
+from workers.copies import Copy
+
+LAST_LINES = 20
+# A service that writes more than this before it is ready has scrolled its own line away.
+LINES_READ = 5_000
+PROBE_SECONDS = 5.0
+DEFAULT_PORT = 80
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waited:
+    """A service that is waited for, the port its image exposes, and when it was started."""
+
+    name: str
+    service: Mapping[str, Any]
+    exposed: int | None
+    began: float
+
+
+def wait_ready(copy: Copy, waited: Waited, *, joined: str) -> None:
+    """Return once a backing service can be used. Raises StageFailed with its last lines if it never can."""
+    # As a stage keeps it, in seconds and words: it was checked when the file was read.
+    ready = Ready.model_construct(**(waited.service.get("ready") or {}))
+    for pause in pauses():
+        why = _missing(copy, waited, ready, joined)
+        took = time.monotonic() - waited.began
+        if why is None:
+            copy.write(f"{waited.name}: ready after {took:.1f} s")
+            return
+        if took > ready.within:
+            what = f"{waited.name} was not ready within {ready.within:g} s: {why}"
+            raise StageFailed(what, code="not_ready", tail=_tail(copy, waited))
+        copy.check_stop()
+        time.sleep(pause)
+
+
+def _missing(copy: Copy, waited: Waited, ready: Ready, joined: str) -> str | None:
+    """Return what is still missing, or None."""
+    state = copy.scene.ctx.engine.look(copy.backing(waited.name))
+    if state is None or not state.running:
+        how = "was removed" if state is None else f"exited with {state.exit_code}"
+        raise StageFailed(f"{waited.name} {how} before it was ready", code="backing_died", tail=_tail(copy, waited))
+    if not (ready.port or ready.path or ready.log or ready.run):
+        return None if state.health in {"", "healthy"} else f"its image's own health check says {state.health}"
+    return (
+        _unheard(copy, waited, ready)
+        or _unreachable(copy, waited, ready, state, joined)
+        or _unwilling(copy, waited, ready)
+    )
+
+
+def _unheard(copy: Copy, waited: Waited, ready: Ready) -> str | None:
+    if not ready.log:
+        return None
+    lines = copy.scene.ctx.engine.tail(copy.backing(waited.name), LINES_READ)
+    return None if any(ready.log in line for line in lines) else f"it has not written {ready.log!r}"
+
+
+def _unreachable(copy: Copy, waited: Waited, ready: Ready, state: ContainerState, joined: str) -> str | None:
+    if not (ready.port or ready.path):
+        return None
+    port = ready.port or waited.service.get("port") or waited.exposed or DEFAULT_PORT
+    if joined:
+        return _from_inside(copy, joined, port, ready.path)
+    return copy.scene.ctx.probe(state.address, port, ready.path, PROBE_SECONDS)
+
+
+def _from_inside(copy: Copy, holder: str, port: int, path: str | None) -> str | None:
+    """Look at a port of the shared localhost from the holder, for a service may listen there alone."""
+    asked = f"GET {path or '/'} HTTP/1.0\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode()
+    lines: list[str] = []
+    wait = str(int(PROBE_SECONDS))
+    command = ("nc", "-w", wait, "127.0.0.1", str(port)) if path else ("nc", "-z", "-w", wait, "127.0.0.1", str(port))
+    code = copy.scene.ctx.engine.execute(
+        holder, command, lines.append, _once(PROBE_SECONDS), Execution(stop=copy.stop, stdin=asked if path else b"")
+    )
+    if code != 0 and not lines:
+        return f"nothing listens on port {port} of localhost"
+    if path is None:
+        return None
+    status = lines[0].split(" ")[1:2] if lines else []
+    return None if status and status[0][:1] in {"2", "3"} else f"{path} answered {status[0] if status else 'nothing'}"
+
+
+def _unwilling(copy: Copy, waited: Waited, ready: Ready) -> str | None:
+    if not ready.run:
+        return None
+    lines: list[str] = []
+    code = copy.scene.ctx.engine.execute(
+        copy.backing(waited.name), ready.run, lines.append, _once(ready.within), Execution(stop=copy.stop)
+    )
+    return None if code == 0 else f"its check exited with {code}{f': {lines[-1]}' if lines else ''}"
+
+
+def _once(seconds: float) -> Limits:
+    """The limits of one look, with room for an engine that is slow."""
+    return Limits(seconds=seconds + PROBE_SECONDS, silence=seconds + PROBE_SECONDS)
+
+
+def _tail(copy: Copy, waited: Waited) -> tuple[str, ...]:
+    return copy.scene.ctx.engine.tail(copy.backing(waited.name), LAST_LINES)

@@ -1,0 +1,84 @@
+"""What the end of every copy of a stage means together: kept for later, said in one sentence."""
+
+from dataclasses import replace
+
+from pipeline.coverage import Coverage
+from pipeline.errors import StageFailed
+from pipeline.judge import Judged, Past, judge, lines_of, said_of
+from pipeline.outcome import Outcome, State, passed
+from runtime.oneshot import quoted
+from store import artifacts, jobs, tests
+from workers.stage import Scene
+from workers.trial import Ended, Subject
+
+TAIL = 20
+
+
+def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str) -> Outcome:
+    """Keep what the copies left and return how the stage ended; `code` is that of a command's own failure."""
+    judged, past = _recorded(scene, subject, ends)
+    coverage = str(sum((end.found.coverage for end in ends), Coverage()))
+    summary = said_of(judged, past) if judged else ""
+    said = ", ".join(part for part in (summary, coverage) if part)
+    failure = _failure(scene, ends, said, code)
+    if failure is None:
+        return passed(said)
+    tail = failure.tail or scene.ctx.transcripts.tail(scene.work.run_id, scene.work.stage.name, TAIL)
+    scene.transcript.write(failure.sentence)
+    lines = (*lines_of(judged, past), *tail)
+    return Outcome(
+        state=State.FAILED,
+        sentence=scene.transcript.masked(failure.sentence),
+        code=failure.code,
+        tail=tuple(scene.transcript.masked(line) for line in lines),
+    )
+
+
+def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[tuple[Judged, ...], Past]:
+    """Record tests and artifacts at once, so that they are there however the stage's own end is told."""
+    cases = [case for end in ends for case in end.found.cases]
+    kept = [one for end in ends for one in end.found.kept]
+    if not (cases or kept):
+        return (), Past()
+    work = scene.work
+    where = tests.Where(
+        project_id=scene.project.id,
+        run_id=work.run_id,
+        stage_id=work.stage.id,
+        stage=work.stage.name,
+        attempt=work.attempt,
+        image=subject.digest,
+    )
+    with scene.ctx.database.begin() as session:
+        jobs.renew(session, scene.claim)
+        past = tests.past(session, where, cases)
+        for end in ends:
+            masked = [replace(case, message=scene.transcript.masked(case.message)) for case in end.found.cases]
+            tests.record(session, where, judge(masked, past), shard=end.copy.number)
+        artifacts.record(session, work.run_id, work.stage.id, kept, at=scene.ctx.now())
+    return judge(cases, past), past
+
+
+def _failure(scene: Scene, ends: tuple[Ended, ...], said: str, code: str) -> StageFailed | None:
+    bad = [end for end in ends if not end.good]
+    if not bad:
+        return None
+    first = next((end for end in bad if end.failure), bad[0])
+    named = f"{_shards(bad)}: " if first.copy.number else ""
+    tested = any(case.state.bad for end in ends for case in end.found.cases)
+    if first.failure:
+        sentence = f"{first.failure.sentence}{f' ({said})' if said else ''}"
+        return StageFailed(f"{named}{sentence}", code=first.failure.code, tail=first.failure.tail)
+    run = scene.work.spec["run"]
+    command = quoted(tuple(run)) if run else "the image's own command"
+    exited = next((end.code for end in bad if end.code), 0)
+    if not tested:
+        though = f", though its report says {said}" if said else ""
+        return StageFailed(f"{named}{command} exited with {exited}{though}", code=code)
+    although = "" if exited else f", although {command} exited with 0"
+    return StageFailed(f"{named}{said}{although}", code=code)
+
+
+def _shards(bad: list[Ended]) -> str:
+    numbers = ", ".join(str(end.copy.number) for end in bad)
+    return f"shard{'s' if len(bad) > 1 else ''} {numbers} of {bad[0].copy.of}"
