@@ -19,6 +19,7 @@ from dashboard.api.logs import make_logs
 from dashboard.api.openapi import make_openapi
 from dashboard.api.reads import make_reads
 from dashboard.api.secrets import make_secrets
+from dashboard.api.tests import make_tests
 from dashboard.events import Streams
 from dashboard.health import look, make_health
 from dashboard.login import make_login, sign_cookies
@@ -28,11 +29,13 @@ from dashboard.pages import make_pages
 from dashboard.reading import Reading
 from dashboard.redelivery import Redelivery
 from dashboard.settings import make_settings
+from dashboard.testing import make_testing
 from dashboard.vault import Vault
 from hooks import blueprint as hooks
 from hooks import slack
 from hooks.accept import Inbox
 from pipeline.errors import Rejected
+from runtime.disk import Disk
 from runtime.patience import Patience
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
@@ -136,22 +139,26 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
         links=Links(web=settings.web_url, proxy_port=settings.proxy.http_port),
         transcripts=ports.transcripts,
         streams=Streams(settings.web.connections // 4),
+        artifacts=settings.home / "artifacts",
         now=ports.now,
     )
     redelivery = Redelivery(redeliver=inbox.redeliver, verify=inbox.reverify)
     app.register_blueprint(hooks.make(inbox, body_limit=settings.limits.body))
     app.register_blueprint(make_reads(reading))
     app.register_blueprint(make_logs(reading))
+    app.register_blueprint(make_tests(reading))
     app.register_blueprint(make_acts(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_deliveries(redelivery))
     vault = Vault(database=ports.database, seal=seal_of(settings.home, settings.secret_key), now=ports.now)
     app.register_blueprint(make_secrets(vault))
     parts = parts_of(settings)
-    app.register_blueprint(make_health(ports.database, parts))
+    disk = Disk(lambda: [settings.home], settings.limits.disk_free)
+    app.register_blueprint(make_health(ports.database, parts, disk.lack))
     app.register_blueprint(make_metrics(ports.database, lambda: look(ports.database, parts), version=version()))
     app.register_blueprint(make_openapi(version()))
     app.register_blueprint(make_login(rules))
     app.register_blueprint(make_pages(reading))
+    app.register_blueprint(make_testing(reading))
     app.register_blueprint(make_settings(reading, redelivery, vault))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import click
 
@@ -15,12 +14,14 @@ from commands.doctor_forges import answers
 from commands.parts import checks
 from config.settings import ROOT, Settings
 from pipeline.errors import SlipwayError
+from runtime.disk import Disk, places
+from runtime.shelf import EngineShelf
 from runtime.stack_checks import Check, ask_redis, engine_answers, redis_is_safe
 from runtime.stack_daemons import EVERYWHERE
 from runtime.stack_facts import engine_facts
+from runtime.wire import Wire
 
 PROGRAMS = ("git", "redis-server", "haproxy", "dnsmasq", "docker-registry", "busybox", "curl", "dig")
-DISK_SHARE = 0.1
 SETUP = "bin/setup"
 UP = "./slipway up -d"
 FAILED = 1
@@ -55,7 +56,7 @@ def _rules(settings: Settings) -> Iterator[Rule]:
     for name in PROGRAMS:
         yield Rule(what=f"program {name}", look=partial(_program, name), fix=SETUP)
     yield Rule(what=f"engine at {settings.docker.host}", look=partial(engine_answers, settings.docker.host), fix=SETUP)
-    yield Rule(what="disk", look=partial(_disk, settings.home), fix="./slipway down --all, or more disk")
+    yield Rule(what="room to build", look=partial(_room, settings), fix="./slipway prune, or more disk")
     yield Rule(what="database", look=partial(database_is_current, settings.database_url), fix=UP)
     for name, look in checks(settings).items():
         yield Rule(what=name, look=look, fix=UP)
@@ -105,11 +106,10 @@ def _program(name: str) -> str | None:
     return None if shutil.which(name) or shutil.which(name, path=EVERYWHERE) else "not installed"
 
 
-def _disk(home: Path) -> str | None:
-    there = next(path for path in (home, *home.parents) if path.is_dir())
-    total, _used, free = shutil.disk_usage(there)
-    share = free / total
-    return None if share > DISK_SHARE else f"only {share:.0%} of the disk that holds {home} is free"
+def _room(settings: Settings) -> str | None:
+    there = next(path for path in (settings.home, *settings.home.parents) if path.is_dir())
+    root = EngineShelf(Wire(settings.docker.host), settings.home_id).root
+    return Disk(places(there, root), settings.limits.disk_free).lack()
 
 
 def _workers(settings: Settings) -> str | None:

@@ -20,11 +20,21 @@ SECONDS = 1.0
 CLOCK = "clock"
 REDIS = "redis"
 REDIS_PORT = 6379
+LOW = "low"
+Lack = Callable[[], str | None]
 Part = TypeVar("Part")
 
 
-def make_health(database: Database, parts: Mapping[str, str]) -> Blueprint:
-    """Return the blueprint; `parts` maps each part to the address it must answer at (unix://, redis://, tcp://)."""
+def enough() -> str | None:
+    """Say that there is room."""
+    return None
+
+
+def make_health(database: Database, parts: Mapping[str, str], lack: Lack = enough) -> Blueprint:
+    """Return the blueprint; `parts` maps each part to the address it must answer at (unix://, redis://, tcp://).
+
+    `lack` says why there is too little room to build; pushes are taken in all the same, so that is not 503.
+    """
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
@@ -35,8 +45,8 @@ def make_health(database: Database, parts: Mapping[str, str]) -> Blueprint:
     @health.get("/readyz")
     def readyz() -> ResponseReturnValue:
         """Look at every part, lightly."""
-        words = look(database, parts)
-        ready = set(words.values()) == {"up"}
+        words = look(database, parts) | {"disk": LOW if lack() else "up"}
+        ready = set(words.values()) <= {"up", LOW}
         return jsonify({"status": "ready" if ready else "not ready", "parts": words}), 200 if ready else 503
 
     return health

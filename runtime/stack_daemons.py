@@ -2,6 +2,8 @@
 
 import secrets
 import shutil
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.errors import Unavailable
@@ -10,6 +12,8 @@ from runtime.stack_home import private_folder
 from runtime.templates import render
 
 PRIVATE = 0o600
+# Beside the registry's configuration where images have been removed whose room has not been given back.
+COLLECT, COLLECT_SECONDS = "collect", 60
 EVERYWHERE = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -28,7 +32,20 @@ def registry(home: Path, *, host: str, port: int) -> tuple[str, ...]:
     path = folder / "registry.yml"
     values = {"folder": folder / "data", "address": f"{host}:{port}", "secret": secrets.token_hex(16)}
     replace(path, render("registry.yml.j2", **values), mode=PRIVATE)
+    if (folder / COLLECT).exists():
+        _collect(path)
+        (folder / COLLECT).unlink(missing_ok=True)
     return (program("docker-registry"), "serve", str(path))
+
+
+def _collect(config: Path) -> None:
+    """Give back the room of images that were removed: that can only be done while nobody pushes, so before it serves.
+
+    One that fails or takes too long leaves everything as it was; the next start tries again.
+    """
+    words = [program("docker-registry"), "garbage-collect", str(config)]
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(words, capture_output=True, timeout=COLLECT_SECONDS, check=False)
 
 
 def program(name: str) -> str:

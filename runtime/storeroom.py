@@ -11,6 +11,7 @@ from runtime.disk import Disk, places
 from runtime.registry import HttpRegistry
 from runtime.registry_http import RegistryHttp
 from runtime.shelf import EngineShelf
+from runtime.stack_daemons import COLLECT
 from runtime.wire import Wire
 
 FOUND, NOT_FOUND, DONE = 200, 404, 202
@@ -66,6 +67,9 @@ class RealStoreroom:
         answer = self._http.ask("DELETE", f"/v2/{repository}/manifests/{digest}", repository)
         if answer.status_code not in {DONE, NOT_FOUND}:
             raise self._http.unavailable(f"does not remove {repository}:{tag}: it answered {answer.status_code}")
+        ours = self._home / "registry"
+        if ours.is_dir():
+            (ours / COLLECT).touch()  # its own next start gives the room back
         return True
 
     def forget(self, run_id: int) -> None:
