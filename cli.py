@@ -21,6 +21,7 @@ COMMANDS = {
     "build": ("commands.start", "build", "Start a run by hand: any ref, any stages."),
     "run": ("commands.runs", "run", "Look at runs, follow, cancel or retry them."),
     "log": ("commands.runs", "log", "Show what a stage has written."),
+    "test": ("commands.tests", "test", "Look at tests, and at one test's history."),
     "secret": ("commands.secrets", "secret", "Set, list and remove secrets."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
     "prune": ("commands.prune", "prune", "Remove what nothing needs any more; --dry-run only says what."),

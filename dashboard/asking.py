@@ -7,12 +7,16 @@ from flask import Flask, request
 
 from dashboard.reading import BIGGEST_ID
 from pipeline.errors import NotFound, Rejected
+from pipeline.junit import Verdict
 from pipeline.outcome import State
 from store.views import Page, RunFilter
 from store.views_deliveries import SOURCES, VERDICTS, DeliveryFilter
+from store.views_tests import Part, TestFilter
 
 MOST = 200
+MOST_TESTS = 10_000
 USUAL = 50
+NO = ("", "0", "false", "no")
 
 
 def install(app: Flask) -> None:
@@ -31,6 +35,22 @@ def page_asked(usual: int = USUAL) -> Page:
     """Return the page of a list that the request asks for. Raises Rejected for what is no number."""
     wanted = _whole("limit", usual)
     return Page(limit=min(max(1, wanted), MOST), before=min(_whole("cursor", 0), BIGGEST_ID) or None)
+
+
+def part_asked(usual: int = 1_000) -> Part:
+    """Return the part that the request asks for of a list of tests. Raises Rejected for what is no number."""
+    limit = min(max(1, _whole("limit", usual)), MOST_TESTS)
+    return Part(limit=limit, offset=min(_whole("cursor", 0), BIGGEST_ID))
+
+
+def verdict_asked() -> str | None:
+    """Return how the tests that are asked for ended. Raises Rejected for a way in which no test ever ends."""
+    return _one_of("state", Verdict)
+
+
+def test_filter() -> TestFilter:
+    """Return which tests are asked for."""
+    return TestFilter(project=_word("project"), name=_word("name"), flaky=_said("flaky"), failing=_said("failing"))
 
 
 def run_filter() -> RunFilter:
@@ -53,6 +73,10 @@ def delivery_filter() -> DeliveryFilter:
 
 def _word(name: str) -> str | None:
     return request.args.get(name) or None
+
+
+def _said(name: str) -> bool:
+    return request.args.get(name, "") not in NO
 
 
 def _one_of(name: str, known: Iterable[str]) -> str | None:

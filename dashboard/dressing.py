@@ -48,6 +48,7 @@ def install(app: Flask, *, now: Callable[[], datetime], facts: dict[str, Any]) -
         "person": words.person,
         "mrkdwn": mrkdwn,
         "plain": plain,
+        "plain_lines": lambda text: "\n".join(plain(line) for line in text.split("\n")),
         "bars": lambda runs: bars(runs, _now(now)),
         "left": lambda run, usual: time_left(run, usual, _now(now)),
     }

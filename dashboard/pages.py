@@ -5,16 +5,19 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from dashboard.api.tests import shown as shown_artifact
 from dashboard.asking import page_asked, run_filter
 from dashboard.drawing import chosen, failure, left_out, let_pass, tail_of, waterfall
 from dashboard.logs import log_page
 from dashboard.reading import Reading, number
 from pipeline.outcome import State
-from store import views, views_board, views_places
+from store import artifacts, views, views_board, views_places, views_tests
+from store.views_tests import Part
 
 MOVING = frozenset({"queued", "running", "waiting", "deploying"})
 # A run of seven stages is about 1.3 kB of HTML.
 ROWS = 25
+TESTS = 50
 
 
 def make_pages(reading: Reading) -> Blueprint:
@@ -47,6 +50,7 @@ def make_pages(reading: Reading) -> Blueprint:
             "tail": tail_of(found),
             "left_out": left_out(found),
             "let_pass": let_pass(found),
+            **_tests_of(reading, number(found["id"], "r")),
         }
         return render_template("run.html", run=found, stage=stage, log=log, moving=moving, **drawn)
 
@@ -79,6 +83,16 @@ def make_pages(reading: Reading) -> Blueprint:
     pages.add_url_rule("/r/<name>", "short_run", lambda name: redirect(f"/runs/r{number(name, 'r')}"))
     pages.add_url_rule("/d/<name>", "short_deployment", lambda name: redirect(f"/deployments/d{number(name, 'd')}"))
     return pages
+
+
+def _tests_of(reading: Reading, run_id: int) -> dict[str, Any]:
+    """Return what the page says of a run's tests, and what its stages left behind."""
+    with reading.session() as session:
+        counts = views_tests.counts(session, run_id)
+        part = Part(limit=min(TESTS, counts["failed"] + counts["flaky"]))
+        shown = views_tests.of_run(session, reading.links, run_id, part=part)["items"] if part.limit else []
+        left = artifacts.of_run(session, run_id)
+    return {"tests": counts | {"shown": shown}, "artifacts": [shown_artifact(one) for one in left]}
 
 
 def _any_moving(found: dict[str, Any]) -> bool:

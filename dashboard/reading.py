@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -12,7 +13,7 @@ from dashboard.events import Streams
 from dashboard.logs import Reader, Transcript
 from pipeline.errors import NotFound
 from pipeline.outcome import State
-from store import views, views_deliveries, views_places
+from store import views, views_deliveries, views_places, views_tests
 from store.links import Links
 from store.session import Database
 from store.views import View
@@ -23,12 +24,13 @@ BIGGEST_ID = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """The means of reading; `now` is the clock."""
+    """The means of reading; `artifacts` is the folder where those lie, `now` the clock."""
 
     database: Database
     links: Links
     transcripts: Reader
     streams: Streams
+    artifacts: Path
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @contextmanager
@@ -61,6 +63,14 @@ class Reading:
             raise NotFound(
                 f"there is no delivery {name}", fix="A delivery is kept for a month, a refused one for a week."
             )
+        return found
+
+    def test(self, name: str) -> View:
+        """Return a test by the number of any of its results. Raises NotFound."""
+        with self.session() as session:
+            found = views_tests.test(session, self.links, number(name, ""))
+        if found is None:
+            raise NotFound(f"there is no test {name}")
         return found
 
     def transcript(self, name: str, stage: str) -> Transcript:

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from dashboard.api import shapes
 from dashboard.api.operations import ALWAYS, JSON, OPERATIONS, PATHS, PROBLEM, V1, Operation
 
+NAMED = r"<(?:path:)?(\w+)>"
 REF = "#/components/schemas/{model}"
 ABOUT = (
     "Lists are `{items, next}`, newest first; `next` is the next page's `cursor`, and the header `Link` leads there. "
@@ -43,7 +44,7 @@ def document(app: Flask, version: str) -> dict[str, Any]:
     """Return the description of every operation in the table."""
     paths: dict[str, dict[str, Any]] = {}
     for (method, rule), operation in OPERATIONS.items():
-        path = re.sub(r"<(\w+)>", r"{\1}", rule)
+        path = re.sub(NAMED, r"{\1}", rule)
         paths.setdefault(path, {})[method.lower()] = _operation(rule, _words(app, method, rule), operation)
     return {
         "openapi": "3.1.0",
@@ -83,7 +84,7 @@ def _operation(rule: str, words: tuple[str, str], operation: Operation) -> dict[
 
 
 def _parameters(rule: str, operation: Operation) -> Iterator[dict[str, Any]]:
-    for name in re.findall(r"<(\w+)>", rule):
+    for name in re.findall(NAMED, rule):
         yield _parameter("path", name, PATHS[name]) | {"required": True}
     for name, schema in operation.query.items():
         yield _parameter("query", name, schema)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from dashboard.api import bodies, shapes
+from pipeline.junit import Verdict
 from pipeline.outcome import State
 from store.views_deliveries import SOURCES, VERDICTS
 
@@ -14,6 +15,7 @@ PROBLEM = "application/problem+json"
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 TEXT = "text/plain"
+BYTES = "application/octet-stream"
 STREAM = "text/event-stream"
 V1 = "/api/v1"
 # Of whoever sends requests: a name that is not ours, another site, no token; and of us: a part that does not answer.
@@ -48,6 +50,8 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
     "environment": {"type": "string"},
     "scope": {"type": "string", "description": "`all`, a project, or `PROJECT:ENVIRONMENT`"},
     "name": {"type": "string"},
+    "path": {"type": "string"},
+    "test": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "forge": {"type": "string", "description": "a door: `github`, `gitlab`, `git` …"},
 }
 PAGE = {
@@ -90,6 +94,22 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         headers={"Last-Event-ID": OFFSET},
         errors=(404,),
     ),
+    ("GET", f"{V1}/runs/<run>/tests"): Operation(
+        answers={200: shapes.TestResult},
+        listed=True,
+        query={"state": _one_of(Verdict) | {"description": "`failed` is failed or error"}, **PAGE},
+        errors=(404,),
+    ),
+    ("GET", f"{V1}/runs/<run>/artifacts"): Operation(answers={200: shapes.Artifact}, listed=True, errors=(404,)),
+    ("GET", f"{V1}/runs/<run>/stages/<stage>/artifacts/<path:path>"): Operation(answers={200: BYTES}, errors=(404,)),
+    ("GET", f"{V1}/tests"): _list(
+        shapes.Test,
+        project=PLAIN,
+        name=PLAIN,
+        flaky=PLAIN | {"description": "`1`: only those that were, in any of those runs"},
+        failing=PLAIN | {"description": "`1`: only those that failed the last time"},
+    ),
+    ("GET", f"{V1}/tests/<test>"): Operation(answers={200: shapes.TestHistory}, errors=(404,)),
     ("GET", f"{V1}/projects"): Operation(answers={200: shapes.Project}, listed=True),
     ("GET", f"{V1}/matrix"): Operation(answers={200: shapes.Matrix}),
     ("GET", f"{V1}/environments"): Operation(answers={200: shapes.Environment}, listed=True),

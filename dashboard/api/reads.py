@@ -25,7 +25,7 @@ def _runs(reads: Blueprint, reading: Reading) -> None:
     def runs() -> ResponseReturnValue:
         """List runs, newest first."""
         with reading.session() as session:
-            return _listed(views.runs(session, reading.links, run_filter(), page_asked()))
+            return listed(views.runs(session, reading.links, run_filter(), page_asked()))
 
     @reads.get("/runs/<run>")
     def run(run: str) -> ResponseReturnValue:
@@ -57,7 +57,7 @@ def _places(reads: Blueprint, reading: Reading) -> None:
         """List deployments, newest first."""
         place = request.args.get("environment")
         with reading.session() as session:
-            return _listed(views_places.deployments(session, reading.links, environment=place, page=page_asked()))
+            return listed(views_places.deployments(session, reading.links, environment=place, page=page_asked()))
 
     @reads.get("/deployments/<deployment>")
     def deployment(deployment: str) -> ResponseReturnValue:
@@ -70,7 +70,7 @@ def _received(reads: Blueprint, reading: Reading) -> None:
     def deliveries() -> ResponseReturnValue:
         """List what was received, newest first."""
         with reading.session() as session:
-            return _listed(views_deliveries.deliveries(session, delivery_filter(), page_asked()))
+            return listed(views_deliveries.deliveries(session, delivery_filter(), page_asked()))
 
     @reads.get("/deliveries/<delivery>")
     def delivery(delivery: str) -> ResponseReturnValue:
@@ -81,10 +81,10 @@ def _received(reads: Blueprint, reading: Reading) -> None:
     def messages() -> ResponseReturnValue:
         """List what the recorder kept, newest first."""
         with reading.session() as session:
-            return _listed(views_lists.messages(session, channel=request.args.get("channel"), page=page_asked()))
+            return listed(views_lists.messages(session, channel=request.args.get("channel"), page=page_asked()))
 
 
-def _listed(found: dict[str, Any]) -> Response:
+def listed(found: dict[str, Any]) -> Response:
     """Answer with one page of a list, and where the next one is."""
     answer = jsonify(found)
     if found["next"]:

@@ -16,9 +16,11 @@ from dashboard.api.shapes.places import (
 from dashboard.api.shapes.runs import Image, Run, Spoken, Stage, Started
 from dashboard.api.shapes.secrets import Gone, Secret
 from dashboard.api.shapes.system import Ready, Up
+from dashboard.api.shapes.tests import Artifact, Occasion, Test, TestHistory, TestResult
 
 __all__ = [
     "Account",
+    "Artifact",
     "Cell",
     "Delivery",
     "Deployment",
@@ -29,6 +31,7 @@ __all__ = [
     "LastDelivery",
     "Matrix",
     "Message",
+    "Occasion",
     "Pin",
     "Problem",
     "Project",
@@ -41,6 +44,9 @@ __all__ = [
     "Started",
     "Step",
     "Taken",
+    "Test",
+    "TestHistory",
+    "TestResult",
     "Up",
     "Verified",
     "WholeDelivery",
