@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from pipeline.errors import Cancelled, SlipwayError
 from workers.copies import Copy
 from workers.stage import Scene
 from workers.trial import Ended, Subject, run_copy
@@ -22,7 +21,6 @@ def run_all(scene: Scene, subject: Subject) -> tuple[Ended, ...]:
     def run(number: int) -> Ended:
         copy = Copy(scene=scene, number=number, of=shards, stop=stop)
         try:
-            copy.check_stop()
             return run_copy(copy, subject)
         except BaseException:
             off.set()
@@ -34,8 +32,8 @@ def run_all(scene: Scene, subject: Subject) -> tuple[Ended, ...]:
 
 
 def _ends(done: list[Future[Ended]]) -> tuple[Ended, ...]:
-    """Return how all ended, or raise why one could not: the first cause, not that the others were called off for it."""
-    faults = [fault for one in done if (fault := one.exception())]
-    for fault in sorted(faults, key=lambda one: (isinstance(one, Cancelled), not isinstance(one, SlipwayError))):
-        raise fault
+    """Return how all ended, or raise why one could not."""
+    for fault in (one.exception() for one in done):
+        if fault is not None:
+            raise fault
     return tuple(one.result() for one in done)

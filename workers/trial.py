@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.containers import ContainerSpec, environment_variables
-from pipeline.errors import StageFailed
+from pipeline.errors import Cancelled, StageFailed
 from pipeline.names import run_name
 from workers import backing
 from workers.backing import Around
@@ -26,21 +26,30 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
-    """How a copy ended: its command's exit code, or what kept that from ending by itself, and what it left."""
+    """How a copy ended: its command's exit code, or what kept that from ending by itself, and what it left.
+
+    One that was `stopped` has left something too.
+    """
 
     copy: Copy
     code: int | None
     failure: StageFailed | None
     found: Found
+    stopped: Cancelled | None = None
 
     @property
     def good(self) -> bool:
         """Tell whether nothing is to be said against it, by its command or by its reports."""
-        return self.failure is None and self.code == 0 and not any(case.state.bad for case in self.found.cases)
+        return (
+            self.failure is None
+            and self.stopped is None
+            and self.code == 0
+            and not any(case.state.bad for case in self.found.cases)
+        )
 
 
 def run_copy(copy: Copy, subject: Subject) -> Ended:
-    """Run one copy to its end and leave nothing of it on the engine. Raises Cancelled, Unavailable."""
+    """Run one copy to its end and leave nothing of it on the engine. Raises Unavailable."""
     limits = copy.scene.ctx.tests
     harvest = Harvest(
         copy=copy, bytes_left=limits.artifact_bytes // copy.of, files_left=-(-limits.artifact_count // copy.of)
@@ -49,14 +58,18 @@ def run_copy(copy: Copy, subject: Subject) -> Ended:
         sweep(copy)
     code: int | None = None
     failure: StageFailed | None = None
+    stopped: Cancelled | None = None
     try:
+        copy.check_stop()
         with surroundings(copy) as around:
             code = _run(copy, subject, around, harvest)
     except StageFailed as fault:
         failure = fault
+    except Cancelled as stop:
+        stopped = stop
     for warning in harvest.found.warnings:
         copy.write(f"warning: {warning}")
-    return Ended(copy=copy, code=code, failure=failure, found=harvest.found)
+    return Ended(copy=copy, code=code, failure=failure, found=harvest.found, stopped=stopped)
 
 
 def _run(copy: Copy, subject: Subject, around: Around, harvest: Harvest) -> int:

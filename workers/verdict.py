@@ -15,11 +15,16 @@ TAIL = 20
 
 
 def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str) -> Outcome:
-    """Keep what the copies left and return how the stage ended; `code` is that of a command's own failure."""
+    """Keep what the copies left and return how the stage ended; `code` is that of a command's own failure.
+
+    Raises Cancelled if one of them was stopped.
+    """
     judged, past = _recorded(scene, subject, ends)
+    for stopped in (end.stopped for end in ends if end.stopped):
+        raise stopped
     coverage = str(sum((end.found.coverage for end in ends), Coverage()))
     summary = said_of(judged, past) if judged else ""
-    said = ", ".join(part for part in (summary, coverage) if part)
+    said = "; ".join(part for part in (summary, coverage) if part)
     failure = _failure(scene, ends, said, code)
     if failure is None:
         return passed(said)
