@@ -59,6 +59,8 @@ class System:
     work: Path
     settings: dict[str, str] = field(default_factory=dict)
     where: dict[str, Any] = field(default_factory=dict)
+    # Words before each command, such as those that put it into another network.
+    inside: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,7 +83,12 @@ class System:
     def command(self, *words: str, check: bool = True) -> str:
         """Run a slipway command and return what it printed."""
         done = subprocess.run(
-            [ROOT / "slipway", *words], env=self.environment, capture_output=True, text=True, timeout=180, check=False
+            [*self.inside, ROOT / "slipway", *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
         assert not check or done.returncode == 0, f"slipway {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -216,8 +223,21 @@ class Repository:
     def start_push(self, ref: str = "main") -> "subprocess.Popen[bytes]":
         """Push without waiting for what comes back."""
         return subprocess.Popen(
-            ["git", "push", "-q", "origin", ref], cwd=self.clone, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*self.system.inside, "git", "push", "-q", "origin", ref],
+            cwd=self.clone,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+
+    def push_quietly(self, ref: str = "main") -> None:
+        """Push and wait only until the push has been taken in."""
+        revision = self.git("rev-parse", ref)
+        with self.start_push(ref) as pushing:
+            try:
+                count = "select count(*) from run where revision = :revision"
+                until(lambda: self.system.value(count, revision=revision) > 0, 60, lambda: f"no run of {revision}")
+            finally:
+                pushing.kill()
 
     def git(self, *words: str) -> str:
         """Run git in the clone as Ana."""

@@ -1,5 +1,7 @@
 """Whatever is killed, whenever: the run ends once, and as it should."""
 
+import json
+import logging
 import os
 import signal
 import subprocess
@@ -8,14 +10,24 @@ from pathlib import Path
 import pytest
 
 from runtime.files import locked
+from tests.killing import Killer, made_once, nothing_is_left_over, processes
 from tests.system import Repository, System, service_files, until
 
 SLOW_BUILD = "FROM slipway/base-busybox:local\nRUN sleep 3\nCOPY . /www\n"
 SERVE = 'EXPOSE 8080\nCMD ["httpd", "-f", "-p", "8080", "-h", "/www"]\n'
 SLOW_START = 'EXPOSE 8080\nCMD ["sh", "-c", "sleep 3; exec httpd -f -p 8080 -h /www"]\n'
+# More rounds and another seed: SLIPWAY_KILL_ROUNDS=200 SLIPWAY_KILL_SEED=7
+ROUNDS = int(os.environ.get("SLIPWAY_KILL_ROUNDS", "8"))
+SEED = int(os.environ.get("SLIPWAY_KILL_SEED", "4"))
+# A run whose worker was killed for the third time is given up, and says so; nothing else may come of it.
+POISONED = "its worker died"
 OWNER = """select job.owner from job join stage on job.ref_id = stage.id and job.kind = 'stage'
 join run on run.id = stage.run_id where run.revision = :revision and stage.name = :stage and job.state = 'running'"""
 
+KILLED_FILES = {
+    "Dockerfile": "FROM slipway/base-busybox:local\nRUN sleep 1\nCOPY . /www\n" + SERVE,
+    "test.sh": "sleep 1; echo fine\n",
+}
 FILES = {
     "build": {"Dockerfile": SLOW_BUILD + SERVE},
     "unit": {"test.sh": "sleep 3; echo fine\n"},
@@ -42,7 +54,7 @@ def parent(pid: int) -> int:
 def once(slipway: System, repository: Repository, revision: str) -> None:
     """See that a run passed, and that everything about it is there once."""
     run = slipway.wait_run(revision, seconds=120)
-    assert run["state"] == "passed", run
+    assert run["state"] == "passed", (run["reason"], run["code"])
     assert slipway.ask(f"web.staging.{repository.name}.slipway.localhost").status == 200
     assert slipway.value("select count(*) from image where revision = :revision", revision=revision) == 1
     numbers = {"id": int(run["id"][1:])}
@@ -129,19 +141,55 @@ def test_F35_a_deployed_container_that_is_removed_by_hand_comes_back(slipway: Sy
     until(lambda: slipway.ask(name).status == 200, 40, lambda: slipway.ask(name).text)
 
 
-def processes(slipway: System, words: str) -> list[int]:
-    """Return the processes of this home whose command line says these words."""
-    home = f"SLIPWAY_HOME={slipway.home}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            ours = home in (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if ours and words in line and " keep " not in line:
-            found.append(int(folder.name))
-    return found
+def test_F53_whatever_is_killed_every_run_ends_once_and_nothing_is_left(slipway: System) -> None:
+    killer = Killer(slipway=slipway, seed=SEED)
+    for volley in range(-(-ROUNDS // 8)):
+        revisions = []
+        for number in range(4):
+            repository = slipway.repository(f"loop-{volley}-{number}", service_files("one") | KILLED_FILES)
+            revisions.append(repository.commit())
+            repository.push_quietly()
+        killer.rounds(min(ROUNDS, 8 * (volley + 1)))
+        until(lambda: ready(slipway), 60, lambda: "not everything came back")
+        for revision in revisions:
+            run = slipway.wait_run(revision, seconds=240)
+            assert run["state"] == "passed" or POISONED in run["reason"], run
+            made_once(slipway, revision)
+    logging.getLogger(__name__).info("killed %s", killer.killed)
+    nothing_is_left_over(slipway)
+
+
+def test_F59_taking_everything_down_in_the_middle_of_a_build_loses_nothing(slipway: System) -> None:
+    repository = slipway.repository("restart", service_files("one") | FILES["build"])
+    revision = repository.commit()
+    repository.push_quietly()
+    owner(slipway, revision, "build")
+    slipway.command("down")
+    slipway.command("up", "-d")
+    slipway.where = json.loads(slipway.command("status", "--json"))
+    once(slipway, repository, revision)
+    nothing_is_left_over(slipway)
+
+
+def test_F19_a_cancelled_build_stops_at_once_and_is_cancelled_only_then(slipway: System) -> None:
+    slow = {"Dockerfile": SLOW_BUILD.replace("sleep 3", "echo begun; sleep 7431")}
+    repository = slipway.repository("cancel", service_files("one") | slow)
+    revision = repository.commit()
+    repository.push_quietly()
+    owner(slipway, revision, "build")
+    run = slipway.api(f"/runs?revision={revision}&limit=1")["items"][0]["id"]
+    until(lambda: "begun" in slipway.command("log", run, "build", check=False), 60, lambda: "the build does not begin")
+    slipway.say(f"cancel {run}")
+    assert slipway.wait_run(revision, seconds=30)["state"] == "cancelled"
+    until(lambda: not sleeping("7431"), 10, lambda: "the build goes on")
+
+
+def sleeping(seconds: str) -> list[str]:
+    """Return the processes of this machine that sleep for so long."""
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return [
+        line.decode() for line in lines if line.startswith(b"sleep") and line.split(b"\0")[1:2] == [seconds.encode()]
+    ]
 
 
 def ready(slipway: System) -> bool:

@@ -1,0 +1,104 @@
+"""Killing parts of a running Slipway at random, and looking what is left when everything has come to an end."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.system import System, until
+
+PARTS = ("redis-server", "workers clock", "gunicorn", "haproxy", "workers stages", "workers forges", "workers chat")
+CHILD = "a stage's child"
+AT_WORK = "select owner from job where kind in ('stage', 'deployment') and state = 'running'"
+# What serves, and with it one network an environment, is all that may be there once every run has ended.
+LEFT = """select count(*) from job where state = 'running' and lease_until < (julianday('now') - 2440587.5) * 86400.0"""
+
+
+@dataclass(kw_only=True)
+class Killer:
+    """Kills what it likes, the same for the same seed as far as a busy machine lets it."""
+
+    slipway: System
+    seed: int
+    killed: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Begin the row of chances."""
+        self._chance = random.Random(self.seed)
+
+    def rounds(self, number: int) -> None:
+        """Kill so many times, a moment apart."""
+        while sum(self.killed.values()) < number:
+            time.sleep(self._chance.uniform(0.2, 1.5))
+            # What works at a stage is killed as often as everything else together.
+            victim = self._chance.choice([CHILD] * len(PARTS) + list(PARTS))
+            if self._kill(victim):
+                self.killed[victim] = self.killed.get(victim, 0) + 1
+
+    def _kill(self, victim: str) -> bool:
+        pids = self._children() if victim == CHILD else processes(self.slipway, victim)
+        if victim.startswith("workers s") and pids:
+            pids = [self._chance.choice(pids)]
+        for pid in pids[:1] if victim == CHILD else pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                return False
+        return bool(pids)
+
+    def _children(self) -> list[int]:
+        with self.slipway.sql() as connection:
+            owners = connection.exec_driver_sql(AT_WORK).scalars().all()
+        pids = [int(owner.split(":")[1]) for owner in owners if owner]
+        self._chance.shuffle(pids)
+        return pids
+
+
+def processes(slipway: System, words: str) -> list[int]:
+    """Return the processes of this home whose command line says these words."""
+    home = f"SLIPWAY_HOME={slipway.home}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            ours = home in (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if ours and words in line and " keep " not in line:
+            found.append(int(folder.name))
+    return found
+
+
+def nothing_is_left_over(slipway: System, seconds: float = 90) -> None:
+    """See that, after the reaper's next round, there is nothing that nobody needs, and that the database is sound."""
+
+    def said() -> str:
+        return slipway.command("prune", "--dry-run", check=False)
+
+    until(lambda: "nothing is left over" in said(), seconds, said)
+    until(lambda: slipway.value(LEFT) == 0, 60, lambda: "a dead worker's lease is left")
+    assert slipway.value("PRAGMA integrity_check") == "ok"
+
+
+def made_once(slipway: System, revision: str) -> None:
+    """See that all that a run has brought about is there once."""
+    one = {"revision": revision}
+    run = "(select id from run where revision = :revision)"
+    assert slipway.value("select count(*) from run where revision = :revision", **one) == 1
+    assert slipway.value("select count(*) - count(distinct service) from image where revision = :revision", **one) == 0
+    twice = f"select count(*) - count(distinct stage_id) from deployment where run_id = {run}"  # noqa: S608
+    assert slipway.value(twice, **one) == 0
+    messages = f"select count(*) from message where kind = 'run' and ref_id = {run}"  # noqa: S608
+    assert slipway.value(messages, **one) == 1
+    shown = f"select count(*) from recorded where ts in (select ts from message where kind = 'run' and ref_id = {run})"  # noqa: S608
+    until(lambda: slipway.value(shown, **one) == 1, 60, lambda: "the run's message is not there once")
+
+
+def containers(slipway: System, **labels: str) -> list[str]:
+    """Return the ids of the containers with these labels."""
+    words = [word for key, value in labels.items() for word in ("--filter", f"label=dev.slipway.{key}={value}")]
+    listing = ["docker", "ps", "-aq", *words]
+    return subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split()
