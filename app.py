@@ -15,6 +15,7 @@ from dashboard import access, asking, dressing, forms, problems
 from dashboard.access import Access
 from dashboard.api.acts import make_acts
 from dashboard.api.deliveries import make_deliveries
+from dashboard.api.images import make_images
 from dashboard.api.logs import make_logs
 from dashboard.api.openapi import make_openapi
 from dashboard.api.reads import make_reads
@@ -149,6 +150,7 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
     app.register_blueprint(make_tests(reading))
     app.register_blueprint(make_acts(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_deliveries(redelivery))
+    app.register_blueprint(make_images(reading, registries=frozenset(settings.published)))
     vault = Vault(database=ports.database, seal=seal_of(settings.home, settings.secret_key), now=ports.now)
     app.register_blueprint(make_secrets(vault))
     parts = parts_of(settings)

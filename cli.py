@@ -25,6 +25,7 @@ COMMANDS = {
     "secret": ("commands.secrets", "secret", "Set, list and remove secrets."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
     "prune": ("commands.prune", "prune", "Remove what nothing needs any more; --dry-run only says what."),
+    "publish": ("commands.publish", "publish", "Copy an image to another registry, without building it again."),
     "config": ("commands.config", "config", "Check a slipway.yml, print its schema."),
     "process": ("commands.processes", "process", "Be one part of the system (Procfile, systemd)."),
     "keep": ("commands.keep", "keep", "Run a program and start it again whenever it ends."),

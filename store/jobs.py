@@ -41,6 +41,7 @@ class JobKind(StrEnum):
     REPORT = "report"
     REAP = "reap"
     PRUNE = "prune"
+    PUBLICATION = "publication"
 
 
 # Looks at what is there; they come again and again, and what a person waits for goes before them.
@@ -57,6 +58,7 @@ QUEUES = {
     # Where no stage can keep it waiting: what hangs in a stage is what it is to end.
     JobKind.REAP: "forges",
     JobKind.PRUNE: "stages",
+    JobKind.PUBLICATION: "stages",
 }
 
 

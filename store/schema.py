@@ -493,6 +493,28 @@ class ArtifactRow(Table):
     created_at: Mapped[datetime]
 
 
+class PublicationRow(Table):
+    """An image that a person wants copied to another registry: `target`, by its name in the settings."""
+
+    __tablename__ = "publication"
+    __table_args__ = (Index("ix_publication_digest", "digest", "id"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("project.id"))
+    service: Mapped[str]
+    revision: Mapped[str]
+    name: Mapped[str]
+    digest: Mapped[str]
+    target: Mapped[str]
+    tag: Mapped[str]
+    reference: Mapped[str] = mapped_column(default="")
+    state: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="")
+    code: Mapped[str] = mapped_column(default="")
+    actor: Mapped[str]
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
 class SecretRow(Table):
     """A secret by name, for all projects, one project, or one environment; an empty word stands for all of them."""
 

@@ -105,7 +105,7 @@ def _views(session: Session, links: Links, rows: list[Any]) -> list[View]:
             "stages": [_stage(stage, links, waits.get(stage.id)) for stage in stages if stage.run_id == row.id],
             "flaky": any(stage.flaky for stage in stages if stage.run_id == row.id),
             "images": [
-                _image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
+                image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
             ],
             "deployments": [f"d{number}" for run_id, number in deployments if run_id == row.id],
         }
@@ -165,11 +165,13 @@ def _stage(row: StageRow, links: Links, waits: str | None) -> View:
     }
 
 
-def _image(row: ImageRow) -> View:
+def image(row: ImageRow) -> View:
+    """Return an image."""
     return {
         "service": row.service,
         "tag": f"{row.name}:{row.revision}",
         "digest": row.digest,
+        "release_digest": row.release_digest or None,
         "size": row.size,
         "builder": row.builder,
         "built_from": row.built_revision or row.revision,

@@ -242,6 +242,7 @@ def context(database: Database, home: Path) -> Context:
         source=nothing,
         engine=Engine(),
         registry=nothing,
+        copies=nothing,
         proxy=Proxy(),
         names=Names(),
         probe=lambda _address, _port, _path, _timeout: None,

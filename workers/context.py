@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from pipeline.containers import Limits
 from pipeline.forge_ports import Forges
-from pipeline.ports import Artifacts, Chat, Door, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from pipeline.ports import Artifacts, Chat, Copies, Door, Engine, Names, Probe, Proxy, Registry, Source, Transcripts
+from pipeline.registries import Registry as Address
 from pipeline.storeroom import Storeroom
 from store.sealing import Seal
 from store.session import Database
@@ -35,6 +36,8 @@ class Tests:
 class Context:
     """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it.
 
+    `leaving` is set when this worker is to stop once the job at hand has ended.
+
     `stop_seconds` is how long a stage may take to do so.
     """
 
@@ -42,6 +45,7 @@ class Context:
     source: Source
     engine: Engine
     registry: Registry
+    copies: Copies
     proxy: Proxy
     names: Names
     probe: Probe
@@ -65,6 +69,8 @@ class Context:
     sweep_seconds: float = 180.0
     stop_seconds: float = 10.0
     builds: Builds = Builds()
+    published: Mapping[str, Address] = field(default_factory=dict)
     tests: Tests = Tests()
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopping: threading.Event = field(default_factory=threading.Event)
+    leaving: threading.Event = field(default_factory=threading.Event)

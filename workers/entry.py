@@ -21,8 +21,10 @@ from runtime.artifacts import FileArtifacts
 from runtime.dnsmasq import Dnsmasq
 from runtime.engine import DockerEngine
 from runtime.haproxy import Haproxy
+from runtime.jobs import leaving
 from runtime.probe import http_probe
 from runtime.registry import HttpRegistry
+from runtime.registry_copy import RegistryCopies
 from runtime.relay import Relay
 from runtime.source import GitSource
 from runtime.stopping import Grace
@@ -73,10 +75,13 @@ def context() -> Context:
     stopping = threading.Event()
     return Context(
         stopping=stopping,
+        leaving=leaving,
         database=database,
         source=_source(settings, stopping),
         engine=_engine(settings),
         registry=HttpRegistry(settings.image_registry),
+        copies=RegistryCopies(settings.image_registry),
+        published=settings.published,
         builds=_builds(settings),
         storeroom=_storeroom(settings),
         proxy=Haproxy(directory=settings.home / "proxy", run=settings.run),

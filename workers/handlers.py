@@ -5,7 +5,23 @@ from sqlalchemy.orm import Session
 from pipeline.errors import SlipwayError
 from pipeline.stage import Kind
 from store.jobs import Claim, JobKind
-from workers import announce, build, chat, check, deploy, mend, picture, prune, reap, report, source, stage, sweep, task
+from workers import (
+    announce,
+    build,
+    chat,
+    check,
+    deploy,
+    mend,
+    picture,
+    prune,
+    publication,
+    reap,
+    report,
+    source,
+    stage,
+    sweep,
+    task,
+)
 from workers.context import Context
 from workers.steps import Handler
 
@@ -34,5 +50,6 @@ HANDLERS = {
     JobKind.REPORT: Handler(do=report.handle, give_up=report.give_up, attempts=report.ATTEMPTS),
     JobKind.REAP: Handler(do=reap.handle, give_up=_nothing),
     JobKind.PRUNE: Handler(do=prune.handle, give_up=_nothing),
+    JobKind.PUBLICATION: Handler(do=publication.handle, give_up=publication.give_up),
     JobKind.COMMAND: Handler(do=chat.handle, give_up=chat.give_up),
 }

@@ -76,6 +76,13 @@ class Deploy(Asked):
     targets: list[Word] = Field(default=[], description="SERVICE or SERVICE@REF each; the whole project without any")
 
 
+class Publish(Asked):
+    """Where to publish an image."""
+
+    to: Word = Field(description="the name of a registry, as the settings have it")
+    tag: Text = Field(default="", description="the image's revision without one")
+
+
 class Rollback(Asked):
     """What to roll back."""
 

@@ -47,6 +47,7 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
     "deployment": {"type": "string", "pattern": "^d?[0-9]{1,18}$", "description": "`d142` or `142`"},
     "delivery": {"type": "string", "pattern": "^[0-9]{1,18}$"},
     "project": {"type": "string"},
+    "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
     "environment": {"type": "string"},
     "scope": {"type": "string", "description": "`all`, a project, or `PROJECT:ENVIRONMENT`"},
     "name": {"type": "string"},
@@ -86,7 +87,14 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ),
     ("GET", f"{V1}/runs/<run>"): Operation(answers={200: shapes.Run}, errors=(404,)),
     ("GET", f"{V1}/runs/<run>/stages/<stage>/log"): Operation(
-        answers={200: TEXT}, query={"from": OFFSET}, errors=(404,)
+        answers={200: TEXT, 206: TEXT},
+        query={
+            "from": OFFSET,
+            "lines": WHOLE | {"description": "the last so many, or with `from` the first"},
+            "ansi": _one_of(("keep", "strip")) | {"description": "colours, kept without it"},
+        },
+        headers={"Range": {"type": "string", "description": "`bytes=…`, one range; not with a query"}},
+        errors=(404, 416),
     ),
     ("GET", f"{V1}/runs/<run>/stages/<stage>/log/stream"): Operation(
         answers={200: STREAM},
@@ -110,6 +118,16 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
         failing=PLAIN | {"description": "`1`: only those that failed the last time"},
     ),
     ("GET", f"{V1}/tests/<test>"): Operation(answers={200: shapes.TestHistory}, errors=(404,)),
+    ("GET", f"{V1}/images"): _list(
+        shapes.KnownImage,
+        project=PLAIN,
+        service=PLAIN,
+        revision=PLAIN | {"description": "or the beginning of one"},
+    ),
+    ("GET", f"{V1}/images/<digest>"): Operation(answers={200: shapes.WholeImage}, errors=(404,)),
+    ("POST", f"{V1}/images/<digest>/publish"): Operation(
+        answers={202: shapes.Publication}, body=bodies.Publish, errors=REFUSALS
+    ),
     ("GET", f"{V1}/projects"): Operation(answers={200: shapes.Project}, listed=True),
     ("GET", f"{V1}/matrix"): Operation(answers={200: shapes.Matrix}),
     ("GET", f"{V1}/environments"): Operation(answers={200: shapes.Environment}, listed=True),

@@ -63,6 +63,7 @@ def context(database: Database, talk: Chat) -> Context:
         database=database,
         source=none,
         engine=none,
+        copies=none,
         registry=none,
         proxy=none,
         names=none,

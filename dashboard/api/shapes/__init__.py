@@ -1,6 +1,7 @@
 """What the API answers: each shape as a model, from which its description is made."""
 
 from dashboard.api.shapes.heard import Account, Delivery, LastDelivery, Message, Project, Taken, Verified, WholeDelivery
+from dashboard.api.shapes.images import KnownImage, Publication, WholeImage
 from dashboard.api.shapes.part import Problem
 from dashboard.api.shapes.places import (
     Cell,
@@ -28,6 +29,7 @@ __all__ = [
     "Gone",
     "Image",
     "Instance",
+    "KnownImage",
     "LastDelivery",
     "Matrix",
     "Message",
@@ -35,6 +37,7 @@ __all__ = [
     "Pin",
     "Problem",
     "Project",
+    "Publication",
     "Ready",
     "Run",
     "Secret",
@@ -51,4 +54,5 @@ __all__ = [
     "Verified",
     "WholeDelivery",
     "WholeDeployment",
+    "WholeImage",
 ]

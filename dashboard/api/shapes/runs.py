@@ -36,6 +36,7 @@ class Image(Shape):
     service: str
     tag: str
     digest: str
+    release_digest: str | None = Field(description="of the stripped image, tagged REVISION-release")
     size: int = Field(description="bytes")
     builder: str
     built_from: str = Field(description="the commit it was built from: an earlier one if it had not changed since")

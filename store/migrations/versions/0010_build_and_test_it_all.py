@@ -43,11 +43,12 @@ def upgrade() -> None:
     _artifacts()
     _secrets()
     _schedules()
+    _publications()
 
 
 def downgrade() -> None:
     """Bring the tables back."""
-    for table in ("schedule", "secret", "artifact", "test_result"):
+    for table in ("publication", "schedule", "secret", "artifact", "test_result"):
         op.drop_table(table)
     op.drop_index("ix_job_lane", "job")
     for table, columns in ADDED.items():
@@ -108,6 +109,23 @@ def _secrets() -> None:
         sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
         sa.UniqueConstraint("project", "environment", "name"),
     )
+
+
+def _publications() -> None:
+    op.create_table(
+        "publication",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("project_id", sa.Integer(), sa.ForeignKey("project.id"), nullable=False),
+        *(
+            sa.Column(name, sa.Text(), nullable=False)
+            for name in ("service", "revision", "name", "digest", "target", "tag", "reference", "state", "reason")
+        ),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+    )
+    op.create_index("ix_publication_digest", "publication", ["digest", "id"])
 
 
 def _schedules() -> None:
