@@ -144,6 +144,7 @@ class Limits(BaseModel):
     body: int = 25 * 1024**2
     body_seconds: float = Field(default=30, gt=0)
     transcript: int = 16 * 1024**2
+    run_seconds: float = Field(default=6 * 3600, ge=0)
     test_timeout: float = 900
     test_silence: float = 300
     shards_at_once: int = Field(default=2, ge=1)

@@ -75,7 +75,7 @@ def _decide_push(project: Project, event: Push) -> Push | Deleted | Ignored:
         return Ignored(code="own_tag", sentence=f"nothing to do: {event.tag} is a tag that Slipway gives")
     if why := _refusal(project, event):
         return Ignored(code=BY_RULE, sentence=f"nothing to do: {why}")
-    if asks_to_skip(event.message):
+    if _heeds_skips(project) and asks_to_skip(event.message):
         return Ignored(code="skip_requested", sentence="nothing to do: the commit's message asks for no run")
     return event
 
@@ -153,7 +153,7 @@ def _decide_fork(project: Project, asked: PullRequest) -> Push | Ignored:
         return _fork(asked, f"whose commits {project.forge.value} keeps in no ref of this repository")
     if not is_sha(asked.after):
         return _fork(asked, "and its host did not say of which commit")
-    if asks_to_skip(asked.title):
+    if _heeds_skips(project) and asks_to_skip(asked.title):
         return Ignored(code="skip_requested", sentence="nothing to do: the pull request's title asks for no run")
     push = Push(ref=ref, before="0" * len(asked.after), after=asked.after, message=asked.title, author=asked.author)
     return replace(push, pull_request=asked.number)
@@ -162,6 +162,10 @@ def _decide_fork(project: Project, asked: PullRequest) -> Push | Ignored:
 def _fork(asked: PullRequest, why: str) -> Ignored:
     sentence = f"nothing to do: pull request {asked.number} comes from a fork, {why}"
     return Ignored(code="ignored_fork", sentence=sentence)
+
+
+def _heeds_skips(project: Project) -> bool:
+    return (project.rules or {}).get("skip", True) is not False
 
 
 def asks_to_skip(message: str) -> bool:

@@ -203,7 +203,9 @@ def again(session: Session, run_id: int, names: Collection[str], *, at: datetime
     for stage in _stages(session, run_id):
         if stage.id in queued:
             stage.started_at = stage.finished_at = None
-    row.state, row.reason, row.code, row.finished_at, row.cancel_requested = moved.state, "", "", None, False
+    row.state, row.reason, row.code, row.cancel_requested = moved.state, "", "", False
+    # Its time is that of this second round.
+    row.started_at, row.finished_at = at, None
     session.flush()
     start_ready(session, run_id, at=at)
     return moved
@@ -221,6 +223,12 @@ def request_cancel(session: Session, run_id: int, reason: str) -> None:
     row = session.get_one(RunRow, run_id)
     row.cancel_requested, row.reason = True, reason
     lanes.leave(session, [run_id])
+
+
+def begun_before(session: Session, then: datetime) -> list[int]:
+    """Return the runs that began before a time, have not ended and have not been asked to."""
+    going_on = (RunRow.state == State.RUNNING) & RunRow.finished_at.is_(None) & ~RunRow.cancel_requested
+    return list(session.scalars(select(RunRow.id).where(going_on, RunRow.started_at < then).order_by(RunRow.id)))
 
 
 def approve(session: Session, run_id: int, by: str, *, at: datetime) -> None:

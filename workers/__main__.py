@@ -33,6 +33,8 @@ def _clock(settings: Settings) -> None:
         sweep_seconds=settings.source.sweep,
         keep_days=settings.hooks.keep_days,
         keep_refused_days=settings.hooks.keep_refused_days,
+        run_seconds=settings.limits.run_seconds,
+        channel=settings.slack.channel,
     ).run()
 
 

@@ -15,7 +15,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.orm import Session
 
-from pipeline.errors import Unavailable
+from control import deadline, schedule
+from pipeline.errors import SlipwayError, Unavailable
 from pipeline.looking import SHORTEST_PAUSE, spread
 from runtime.jobs import Queues
 from store import deliveries, ends, environments, heads, jobs, leases
@@ -48,7 +49,10 @@ class Bell(Protocol):
 
 @dataclass(kw_only=True, slots=True)
 class Clock:
-    """One clock; a second one waits until the first one's lease runs out. `sweep_seconds` of 0 are never."""
+    """One clock; a second one waits until the first one's lease runs out. `sweep_seconds` of 0 are never.
+
+    `run_seconds` is how long a run may go on at most, 0 for ever.
+    """
 
     database: Database
     queues: Queues
@@ -56,6 +60,8 @@ class Clock:
     sweep_seconds: float = 0.0
     keep_days: float = 30
     keep_refused_days: float = 7
+    run_seconds: float = 0.0
+    channel: str = ""
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     monotonic: Callable[[], float] = time.monotonic
     _stopped: bool = False
@@ -106,7 +112,18 @@ class Clock:
         self._reaped = now
         if reaped:
             log.warning("jobs_reaped", count=reaped)
+        self._look_at_the_time()
         return True
+
+    def _look_at_the_time(self) -> None:
+        """Start what is due by its schedule, and end what has gone on for too long; no fault here stops the rest."""
+        at = datetime.now(UTC)
+        try:
+            with self.database.begin() as session:
+                schedule.start_due(session, channel=self.channel, at=at)
+                deadline.end_overdue(session, self.run_seconds, channel=self.channel, at=at)
+        except SlipwayError as fault:
+            log.warning("clock_put_off", code=fault.code, detail=fault.sentence)
 
     def _ask_for_mending(self, session: Session) -> None:
         at = datetime.now(UTC)

@@ -13,7 +13,7 @@ from pipeline.plan import plan_stages
 from pipeline.push import HEADS
 from pipeline.spec_model import Environment
 from pipeline.stage import PlannedStage
-from store import projects, runs, stops
+from store import projects, runs, schedules, stops
 from store.built import overtaken_in_rules
 from store.refs import BY_PUSH
 from workers.commit_files import CommitFiles
@@ -52,6 +52,7 @@ def fetch(scene: Scene) -> Done:
             # An older commit that a person has run again says nothing of pushes to come.
             if work.trigger in BY_PUSH and not overtaken_in_rules(session, work.run_id):
                 projects.set_rules(session, project.id, _rules(spec))
+                schedules.keep(session, project.id, spec.trigger.schedule)
 
     return Done(outcome=nothing or passed(f"{len(planned)} stages"), record=record)
 

@@ -12,7 +12,7 @@ from pipeline.push import HEADS, TAGS, Push
 from runtime.source import GitSource
 from store import jobs, projects, runs
 from store.built import overtaken_in_tags
-from store.schema import ProjectRow, RunRow, StageRow
+from store.schema import ProjectRow, RunRow, ScheduleRow, StageRow
 from tests import factories
 from tests.conftest import MOMENT
 from tests.rollout_world import World
@@ -286,3 +286,14 @@ def test_moving_tags_are_those_of_the_newest_run_that_has_images(world: Hearing)
     with world.database.begin() as session:
         session.get_one(RunRow, two).state = State.SKIPPED
     assert not overtaken(), "it will never move them"
+
+
+def test_the_default_branchs_push_sets_the_schedules(world: Hearing) -> None:
+    by = 'trigger: {schedule: [{cron: "0 3 * * *", stages: [build]}]}\nservices: {web: {}}\n'
+    world.hear(world.commit_files("app.py", yml=by))
+    with world.database.read() as session:
+        (row,) = session.scalars(select(ScheduleRow))
+        assert (row.cron, row.stages, row.due_at > 1e9) == ("0 3 * * *", ["build"], True)
+    world.hear(world.commit_files("app.py", yml="services: {web: {}}\n"), ref="refs/heads/other")
+    with world.database.read() as session:
+        assert len(session.scalars(select(ScheduleRow)).all()) == 1
