@@ -1,19 +1,22 @@
-"""`slipway config`: check a slipway.yml before it is pushed, and the schema editors check it with."""
+"""`slipway config`: check a slipway.yml before it is pushed, show what it comes to, explain its keys."""
 
 import json
 from pathlib import Path
 
 import click
 
+from commands.config_files import DirectoryFiles
+from pipeline.compose_export import export
+from pipeline.images import image_name
 from pipeline.names import label
-from pipeline.spec import CANDIDATES, Spec, SpecProblems, load, schema
-
-MOST_BYTES = 1024**2
+from pipeline.spec import FILES, Read, Spec, SpecProblems, look, schema
+from pipeline.spec_docs import chapter, chapters
+from pipeline.spec_show import DEFAULT, as_yaml, values
 
 
 @click.group()
 def config() -> None:
-    """Check a slipway.yml, print its schema."""
+    """Check a slipway.yml, show what it comes to, print its reference and its schema."""
 
 
 @config.command("check")
@@ -21,14 +24,52 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(path: Path, as_json: bool) -> int:
     """Check the configuration in PATH, a directory or a file. Prints every problem; exit code 1 if there is one."""
-    directory = path if path.is_dir() else path.parent
-    files = _files(path) if path.is_dir() else {"slipway.yml": _content(path)} | _dockerfile(directory)
     try:
-        spec = load(files, project=label(directory.resolve().name))
+        spec = _look(path).spec
     except SpecProblems as error:
         click.echo(_problems(error) if as_json else "\n".join(error.tail))
         return 1
     click.echo(json.dumps({"problems": []}) if as_json else _summary(spec))
+    return 0
+
+
+@config.command("show")
+@click.argument("path", default=".", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: each value with its source.")
+@click.option("--said", is_flag=True, help="Leave out what is only a default.")
+@click.option("--compose", "as_compose", is_flag=True, help="Print a Compose file of the services.")
+@click.option("--revision", default="", help="With --compose: name the images of this revision, 40 hex digits.")
+@click.option("--registry", default="127.0.0.1:5000", help="With --revision: where the images are.")
+def show(path: Path, **asked: str | bool) -> int:
+    """Show the configuration in effect, each value with its file and line or that it is a default."""
+    try:
+        read = _look(path)
+    except SpecProblems as error:
+        click.echo("\n".join(error.tail))
+        return 1
+    if asked["as_compose"]:
+        click.echo(_compose(read.spec, str(asked["registry"]), str(asked["revision"])), nl=False)
+    elif asked["as_json"]:
+        shown = [
+            {"place": list(one.place), "value": one.value, "source": one.source}
+            for one in values(read)
+            if not (asked["said"] and one.source == DEFAULT)
+        ]
+        click.echo(json.dumps(shown))
+    else:
+        click.echo(as_yaml(read, defaults=not asked["said"]))
+    return 0
+
+
+@config.command("docs")
+@click.argument("part", default="")
+def docs(part: str) -> int:
+    """Print the reference of every key, or of PART: `services`, `stages.test`, `trigger` …"""
+    try:
+        click.echo(chapter(part) if part else "\n\n".join(chapters().values()))
+    except KeyError as unknown:
+        click.echo(unknown.args[0])
+        return 1
     return 0
 
 
@@ -38,18 +79,16 @@ def print_schema() -> None:
     click.echo(json.dumps(schema(), indent=2))
 
 
-def _files(directory: Path) -> dict[str, bytes]:
-    there = (name for name in CANDIDATES if (directory / name).is_file() and not (directory / name).is_symlink())
-    return {name: _content(directory / name) for name in there}
+def _look(path: Path) -> Read:
+    directory = path if path.is_dir() else path.parent
+    instead = {} if path.is_dir() else dict.fromkeys(FILES, directory / ".slipway" / "none") | {FILES[0]: path}
+    return look(DirectoryFiles(directory, instead), project=label(directory.resolve().name))
 
 
-def _dockerfile(directory: Path) -> dict[str, bytes]:
-    return {"Dockerfile": b""} if (directory / "Dockerfile").is_file() else {}
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MOST_BYTES)
+def _compose(spec: Spec, registry: str, revision: str) -> str:
+    built = [name for name, service in spec.services.items() if not service.image]
+    images = {name: f"{image_name(registry, spec.name, name)}:{revision}" for name in built} if revision else {}
+    return export(spec, images)
 
 
 def _problems(error: SpecProblems) -> str:

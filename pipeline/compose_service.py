@@ -13,7 +13,8 @@ from pipeline.spec_load import Scalar, plain
 from pipeline.spec_types import is_null, seconds, written
 from pipeline.spec_words import Flaw, Place, show
 
-LOCAL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[^\s'\"|;&)]*)?")
+HERE = r"(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)"
+LOCAL = re.compile(rf"(?:https?://{HERE}(?::\d+)?|{HERE}:\d+(?=/))(/[^\s'\"|;&)]*)?")
 PORT = re.compile(r"(?:.*:)?(\d{1,5})(?:/tcp)?")
 VOLUME = re.compile(r"(?:([A-Za-z0-9][\w.-]*):)?(/[^:]*)(?::\w+(?:,\w+)*)?")
 HOST_PATH = "is a directory of one machine: put what it holds into the image, or name a volume"
@@ -131,19 +132,15 @@ def _health(made: Made, service: Mapping[str, Any]) -> None:
         if "image" in made.value and "port" in made.value and not isinstance(check, dict):
             made.put("ready", {"port": made.value["port"]}, "expose" if service.get("expose") else "ports")
         return
-    within = _within(made, check)
-    ready: dict[str, Any] = {"run": [Scalar(word) for word in run]} | (
-        {"within": Scalar(written(within))} if within else {}
-    )
+    within = Scalar(written(_within(made, check)))
+    ready: dict[str, Any] = {"run": [Scalar(word) for word in run], "within": within}
     made.put("ready", ready, "healthcheck")
     if "build" not in made.value:
         return
     address = LOCAL.search(" ".join(run))
     health = {"path": Scalar(address[1] or "/")} if address else {}
-    health |= {"within": ready["within"]} if within else {}
     health |= {"timeout": check["timeout"]} if not is_null(check.get("timeout")) else {}
-    if health:
-        made.put("health", health, "healthcheck")
+    made.put("health", health | {"within": within}, "healthcheck")
 
 
 def _probe(test: Any) -> list[str]:
@@ -161,9 +158,7 @@ def _probe(test: Any) -> list[str]:
 
 
 def _within(made: Made, check: Mapping[str, Any]) -> float:
-    """Return how long a container may take to become healthy, if the check says anything about it."""
-    if not {"interval", "retries", "start_period"} & set(check):
-        return 0.0
+    """Return how long a container may take to become healthy; what the check leaves out is as Compose has it."""
     times = {"interval": INTERVAL, "start_period": 0.0}
     for key in [key for key in times if key in check]:
         try:

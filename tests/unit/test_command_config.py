@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -49,3 +50,77 @@ def test_a_link_is_not_read(tmp_path: Path) -> None:
 
 def test_the_schema_is_json() -> None:
     assert json.loads(config_command("schema").output)["title"] == "slipway.yml"
+
+
+COMPOSE = "services:\n  web:\n    build: web\n    expose: [8080]\n  db: {image: postgres}\n"
+
+
+def test_what_is_in_effect_is_shown_with_the_line_that_says_it(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    (tmp_path / "slipway.yml").write_text(
+        "services:\n  web:\n    drain: 3s\nstages: {b: {build: all}, c: {deploy: ci}}\n"
+    )
+    found = json.loads(config_command("show", str(tmp_path), "--json").output)
+    sources = {".".join(one["place"]): (one["value"], one["source"]) for one in found}
+    assert sources["services.web.port"] == (8080, "compose.yaml:4")
+    assert sources["services.web.build.context"] == ("web", "compose.yaml:3")
+    assert sources["services.web.drain"] == ("3s", "slipway.yml:3")
+    assert sources["services.db.image"] == ("postgres", "compose.yaml:5")
+    assert sources["stages.c.deploy.to"] == ("ci", "slipway.yml:4")
+    assert sources["services.web.main"] == (True, "default")
+    assert sources["retention.images"] == (20, "default")
+
+
+def test_what_is_shown_is_a_configuration_that_comes_to_the_same(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    shown = config_command("show", str(tmp_path)).output
+    again = tmp_path / "again"
+    again.mkdir()
+    (again / "slipway.yml").write_text("\n".join(line for line in shown.splitlines() if "compose:" not in line))
+    strip = [line.split("  # ")[0].rstrip() for line in shown.splitlines() if "compose:" not in line]
+    after = config_command("show", str(again)).output.splitlines()
+    assert [line.split("  # ")[0].rstrip() for line in after if "compose:" not in line] == strip
+
+
+def test_defaults_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    shown = config_command("show", str(tmp_path), "--said").output
+    assert "# default" not in shown
+    assert "# compose.yaml:4" in shown
+
+
+def test_services_are_printed_as_a_compose_file(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    assert "context: ./web" in config_command("show", str(tmp_path), "--compose").output
+    named = config_command("show", str(tmp_path), "--compose", "--revision", "1a2b", "--registry", "r.test").output
+    assert re.search(r"image: r\.test/[^/]+/web:1a2b\n", named)
+    assert "image: postgres" in named
+
+
+def test_a_compose_file_outside_of_the_directory_is_not_read(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (tmp_path / "secret.env").write_text("TOKEN=hush")
+    (inside / "link.env").symlink_to(tmp_path / "secret.env")
+    (inside / "compose.yaml").write_text("services: {web: {image: x, env_file: [../secret.env, link.env]}}")
+    result = config_command("show", str(inside))
+    assert (result.return_value, "hush" in result.output) == (1, False)
+    assert result.output.count("which is not in this commit") == 2
+
+
+def test_the_reference_knows_every_key(tmp_path: Path) -> None:
+    whole = config_command("docs").output
+    for key in (
+        "allow_failure",
+        "concurrency",
+        "restore",
+        "git_tags",
+        "stages.NAME.test.reports",
+        "trigger.schedule[]",
+    ):
+        assert key in whole
+    part = config_command("docs", "services.build").output
+    assert part.startswith("services.NAME.build\n")
+    assert "context        text" in part
+    wrong = config_command("docs", "servces")
+    assert (wrong.return_value, "Did you mean `services`" in wrong.output) == (1, True)
