@@ -42,6 +42,7 @@ class JobKind(StrEnum):
     REAP = "reap"
     PRUNE = "prune"
     PUBLICATION = "publication"
+    TESTED = "tested"
 
 
 # Looks at what is there; they come again and again, and what a person waits for goes before them.
@@ -59,6 +60,7 @@ QUEUES = {
     JobKind.REAP: "forges",
     JobKind.PRUNE: "stages",
     JobKind.PUBLICATION: "stages",
+    JobKind.TESTED: "stages",
 }
 
 

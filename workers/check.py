@@ -2,9 +2,9 @@
 
 from pipeline.outcome import State
 from workers import subject
-from workers.build import is_last_check, mark_tested, move_tags
 from workers.shards import run_all
 from workers.stage import Done, Scene
+from workers.tested import mark_tested
 from workers.verdict import conclude
 
 
@@ -14,7 +14,4 @@ def check(scene: Scene) -> Done:
     outcome = conclude(scene, tested, run_all(scene, tested), "tests_failed")
     if outcome.state is not State.PASSED:
         return Done(outcome=outcome)
-    with scene.ctx.database.read() as session:
-        good = is_last_check(session, scene) and scene.work.branch == scene.project.default_branch
-    move_tags(scene, ("tested",) if good else ())
     return Done(outcome=outcome, record=lambda session: mark_tested(session, scene))

@@ -21,6 +21,7 @@ from workers import (
     stage,
     sweep,
     task,
+    tested,
 )
 from workers.context import Context
 from workers.steps import Handler
@@ -50,6 +51,7 @@ HANDLERS = {
     JobKind.REPORT: Handler(do=report.handle, give_up=report.give_up, attempts=report.ATTEMPTS),
     JobKind.REAP: Handler(do=reap.handle, give_up=_nothing),
     JobKind.PRUNE: Handler(do=prune.handle, give_up=_nothing),
+    JobKind.TESTED: Handler(do=tested.handle, give_up=tested.give_up),
     JobKind.PUBLICATION: Handler(do=publication.handle, give_up=publication.give_up),
     JobKind.COMMAND: Handler(do=chat.handle, give_up=chat.give_up),
 }

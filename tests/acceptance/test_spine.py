@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import urllib.error
 import urllib.request
 from functools import partial
 
@@ -18,6 +19,14 @@ def resolve(slipway: System, name: str) -> list[str]:
     where = slipway.where["dns"]
     answer = dns.query.udp(query, where["host"], port=where["port"], timeout=3)
     return [item.address for rows in answer.answer for item in rows]
+
+
+def has(head: urllib.request.Request) -> str | None:
+    try:
+        with urllib.request.urlopen(head, timeout=5) as answer:
+            return str(answer.headers["Docker-Content-Digest"])
+    except urllib.error.HTTPError:
+        return None
 
 
 def messages_about(slipway: System, run: str) -> list[dict[str, object]]:
@@ -45,8 +54,7 @@ def test_a_push_becomes_a_tested_named_announced_deployment(slipway: System) -> 
             method="HEAD",
             headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
         )
-        with urllib.request.urlopen(head, timeout=5) as answer:
-            assert answer.headers["Docker-Content-Digest"] == digest, tag
+        until(lambda: has(head) == digest, 60, lambda: f"{tag} is {has(head)}")  # noqa: B023 - used at once
     until(lambda: "passed" in str(messages_about(slipway, run["id"])), 10, lambda: "no message says passed")
     assert len(messages_about(slipway, run["id"])) == 1
     assert messages_about(slipway, run["id"])[0]["edits"]
