@@ -1,9 +1,13 @@
 """The queue: the only place that knows RQ. It carries ids, and may lose or repeat them at any time."""
 
 import ctypes
+import os
 import signal
+import threading
 import zlib
 from collections.abc import Iterable
+from contextlib import suppress
+from types import FrameType
 
 import structlog
 from redis import Redis
@@ -18,7 +22,10 @@ from pipeline.errors import Unavailable
 ENTRY = "workers.entry.execute"
 NO_LIMIT = -1
 PR_SET_PDEATHSIG = 1
+LAST_CALL = signal.SIGUSR2
 
+# Set in a forked child once its worker was told to stop: what it is at is brought to its end, and nothing after it.
+leaving = threading.Event()
 log = structlog.get_logger()
 
 
@@ -84,7 +91,15 @@ class StageWorker(Worker):
         """
         super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
         signal.signal(signal.SIGINT, lambda _signal, _frame: None)
+        signal.signal(LAST_CALL, lambda _signal, _frame: leaving.set())
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop once the child has ended what it is at; tell it that nothing is to follow."""
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, LAST_CALL)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
 
 def work(queue: str, redis_url: str, *, name: str) -> None:

@@ -36,9 +36,7 @@ class Tests:
 class Context:
     """Ports and facts; `stopping` is set when the job at hand must end because somebody cancelled it.
 
-    `leaving` is set when this worker is to stop once the job at hand has ended.
-
-    `stop_seconds` is how long a stage may take to do so.
+    `stop_seconds` is how long a stage may take to do so. `leaving` is set when nothing is to follow the job at hand.
     """
 
     database: Database

@@ -13,6 +13,7 @@ from pipeline.project import Project
 from pipeline.stage import Kind
 from store import ends, jobs, lanes, messages, projects, runs, stops
 from store.deployments import end_of_stage
+from store.following import claim_next
 from workers.context import Context
 from workers.prune import check_room
 from workers.tokens import own
@@ -44,18 +45,18 @@ class Scene:
 KindOfWork = Callable[[Scene], Done]
 
 
-def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> None:
-    """Do a stage's job to its end."""
+def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> jobs.Claim | None:
+    """Do a stage's job to its end, and return the claim on the stage to go on with, if there is one."""
     begun = _begin(ctx, claim)
     if begun is None:
-        return
+        return None
     work, project = begun
     secrets = tuple(own(ctx, project))
     transcript = ctx.transcripts.open(work.run_id, work.stage.name, work.attempt)
     transcript.hide(secrets)
     try:
         done = _do(Scene(ctx=ctx, claim=claim, work=work, project=project, transcript=transcript), kinds)
-        _end(ctx, claim, work, done)
+        return _end(ctx, claim, work, done)
     finally:
         transcript.close()
 
@@ -130,7 +131,7 @@ def _keep_secrets(scene: Scene) -> None:
         raise StageFailed(sentence, code="no_secrets_for_forks")
 
 
-def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> None:
+def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> jobs.Claim | None:
     with ctx.database.begin() as session:
         if work.stage.kind is Kind.SOURCE:
             # It may change the project; whoever takes in a push locks that before runs as well.
@@ -139,6 +140,7 @@ def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> N
         runs.lock(session, work.stage.id)
         done.record(session)
         _record(ctx, session, work, done.outcome)
+        return None if ctx.leaving.is_set() else claim_next(session, claim)
 
 
 def _end_deployment(

@@ -22,33 +22,39 @@ log = structlog.get_logger()
 class Handler:
     """How jobs of one kind are done, and what is recorded when they cannot be.
 
-    `give_up` and `retry` write into the transaction that ends or puts back the job.
+    `do` returns the claim on the job to go on with, if it has taken one. `give_up` and `retry` write into the
+    transaction that ends or puts back the job.
     """
 
-    do: Callable[[Context, jobs.Claim], None]
+    do: Callable[[Context, jobs.Claim], jobs.Claim | None]
     give_up: Callable[[Context, Session, jobs.Claim, SlipwayError], None]
     retry: Callable[[Context, Session, jobs.Claim, str], None] = lambda _ctx, _session, _claim, _sentence: None
     attempts: int = ATTEMPTS
 
 
 def run_job(ctx: Context, handlers: Mapping[jobs.JobKind, Handler], job_id: int, owner: str) -> None:
-    """Do a job if it is still to be done; a second delivery of the same id finds it taken and returns."""
+    """Do a job if it is still to be done, and what follows it; a second delivery of its id finds it taken."""
     with ctx.database.begin() as session:
         claim = jobs.claim(session, job_id, owner)
-    if claim is None:
-        return
+    while claim is not None:
+        claim = _held(ctx, handlers, claim)
+
+
+def _held(ctx: Context, handlers: Mapping[jobs.JobKind, Handler], claim: jobs.Claim) -> jobs.Claim | None:
+    ctx.stopping.clear()
     with Heartbeat(ctx, claim), structlog.contextvars.bound_contextvars(job=claim.id, kind=str(claim.kind)):
         try:
-            _carry(ctx, handlers[claim.kind], claim)
+            return _carry(ctx, handlers[claim.kind], claim)
         except StaleFence:
             log.warning("stale_fence", fence=claim.fence)
+            return None
 
 
-def _carry(ctx: Context, handler: Handler, claim: jobs.Claim) -> None:
+def _carry(ctx: Context, handler: Handler, claim: jobs.Claim) -> jobs.Claim | None:
     try:
         if claim.attempt > handler.attempts:
             raise Unavailable(f"its worker died {handler.attempts} times", code="worker_died")
-        handler.do(ctx, claim)
+        return handler.do(ctx, claim)
     except StaleFence:
         raise
     except Busy:
@@ -58,6 +64,7 @@ def _carry(ctx: Context, handler: Handler, claim: jobs.Claim) -> None:
     except Exception as fault:
         log.exception("unexpected_fault")
         _failed(ctx, handler, claim, Unavailable(f"Slipway itself failed: {type(fault).__name__}", code="internal"))
+    return None
 
 
 def _failed(ctx: Context, handler: Handler, claim: jobs.Claim, fault: SlipwayError) -> None:

@@ -50,10 +50,13 @@ def worker(redis_url: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"
     (tmp_path / "workers" / "__init__.py").touch()
     entry = f"""
 import os, time
+from runtime.jobs import leaving
 def execute(job_id):
     with open({str(tmp_path / "done")!r}, "a") as done:
         done.write(f"{{job_id}} {{os.getpid()}}\\n")
-    time.sleep(job_id / 10)
+    if leaving.wait(job_id / 10):
+        with open({str(tmp_path / "done")!r}, "a") as done:
+            done.write("told to leave\\n")
 """
     (tmp_path / "workers" / "entry.py").write_text(entry)
     env = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PYTHONWARNINGS": "ignore"}
@@ -123,6 +126,16 @@ def test_F2_the_child_dies_with_the_worker(redis_url: str, worker: "subprocess.P
     child = int(lines(tmp_path / "done")[0].split()[1])
     worker.send_signal(signal.SIGKILL)
     wait_for(lambda: not Path(f"/proc/{child}/cmdline").exists() or not Path(f"/proc/{child}/cmdline").read_bytes(), 2)
+
+
+def test_F7_a_worker_told_to_stop_lets_its_child_end_and_nothing_follow(
+    redis_url: str, worker: "subprocess.Popen[bytes]", tmp_path: Path
+) -> None:
+    Queues(redis_url).send([("stages", 600, 0), ("stages", 1, 0)])
+    wait_for(lambda: len(lines(tmp_path / "done")) == 1)
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+    assert [line.split()[0] for line in lines(tmp_path / "done")] == ["600", "told"]
 
 
 def test_an_entry_sent_anew_outlives_the_end_of_the_one_before(
