@@ -111,4 +111,4 @@ def _environment(copy: Copy, subject: Subject) -> dict[str, str]:
         project=copy.scene.project.name, revision=work.revision, run_id=run_name(work.run_id), **where
     )
     shard = {"SLIPWAY_SHARD": str(copy.number), "SLIPWAY_SHARDS": str(copy.of)} if copy.number else {}
-    return {"CI": "true"} | known | shard
+    return {"CI": "true", "SLIPWAY_ATTEMPT": str(work.attempt)} | known | shard
