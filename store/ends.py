@@ -30,7 +30,7 @@ class Overdue:
 def stopped(session: Session) -> list[int]:
     """Return the runs that were asked to stop and have not, and note when that was first seen."""
     session.execute(update(RunRow).where(STOPPED, RunRow.stop_seen.is_(None)).values(stop_seen=now()))
-    gone_on = RunRow.stop_seen.is_not(None) & ~RunRow.cancel_requested
+    gone_on = RunRow.finished_at.is_(None) & RunRow.stop_seen.is_not(None) & ~RunRow.cancel_requested
     session.execute(update(RunRow).where(gone_on).values(stop_seen=None))
     return list(session.scalars(select(RunRow.id).where(STOPPED).order_by(RunRow.id)))
 

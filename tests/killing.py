@@ -4,7 +4,9 @@ import os
 import random
 import signal
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from tests.system import System, until
 
 PARTS = ("redis-server", "workers clock", "gunicorn", "haproxy", "workers stages", "workers forges", "workers chat")
 CHILD = "a stage's child"
+FROZEN = "a stage's child, for longer than its lease"
+FROZEN_SECONDS = 17.0
 AT_WORK = "select owner from job where kind in ('stage', 'deployment') and state = 'running'"
 # What serves, and with it one network an environment, is all that may be there once every run has ended.
 LEFT = """select count(*) from job where state = 'running' and lease_until < (julianday('now') - 2440587.5) * 86400.0"""
@@ -24,6 +28,7 @@ class Killer:
     slipway: System
     seed: int
     killed: dict[str, int] = field(default_factory=dict)
+    _thaws: list[threading.Timer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin the row of chances."""
@@ -34,11 +39,16 @@ class Killer:
         while sum(self.killed.values()) < number:
             time.sleep(self._chance.uniform(0.2, 1.5))
             # What works at a stage is killed as often as everything else together.
-            victim = self._chance.choice([CHILD] * len(PARTS) + list(PARTS))
+            victim = self._chance.choice([CHILD] * len(PARTS) + [FROZEN, *PARTS])
             if self._kill(victim):
                 self.killed[victim] = self.killed.get(victim, 0) + 1
+        for thaw in self._thaws:
+            thaw.join()
+        self._thaws.clear()
 
     def _kill(self, victim: str) -> bool:
+        if victim == FROZEN:
+            return any(self._freeze(pid) for pid in self._children()[:1])
         pids = self._children() if victim == CHILD else processes(self.slipway, victim)
         if victim.startswith("workers s") and pids:
             pids = [self._chance.choice(pids)]
@@ -49,12 +59,27 @@ class Killer:
                 return False
         return bool(pids)
 
+    def _freeze(self, pid: int) -> bool:
+        """Let a process stand still until another has its job, then wake it up."""
+        try:
+            os.kill(pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return False
+        self._thaws.append(threading.Timer(FROZEN_SECONDS, _wake, [pid]))
+        self._thaws[-1].start()
+        return True
+
     def _children(self) -> list[int]:
         with self.slipway.sql() as connection:
             owners = connection.exec_driver_sql(AT_WORK).scalars().all()
         pids = [int(owner.split(":")[1]) for owner in owners if owner]
         self._chance.shuffle(pids)
         return pids
+
+
+def _wake(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def processes(slipway: System, words: str) -> list[int]:

@@ -87,7 +87,7 @@ def test_a_stage_that_is_stopped_in_the_middle_ends_by_who_asked(
         unit = session.scalars(select(StageRow.id).where(StageRow.run_id == run, StageRow.name == "unit")).one()
         jobs.add(session, jobs.JobKind.STAGE, unit, at=session.get_one(RunRow, run).created_at)
 
-    def asked_meanwhile(*_: object) -> int:
+    def asked_meanwhile(*_: object, **__: object) -> int:
         if newer:
             give_way(world, run)
         else:

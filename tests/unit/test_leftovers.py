@@ -1,7 +1,5 @@
 """What is left over on an engine, and what is not."""
 
-from typing import Any
-
 import pytest
 
 from pipeline.leftovers import ENVIRONMENT, INSTANCE, PROJECT, RUN, STAGE, Known, Owned, Thing, orphans
@@ -15,8 +13,8 @@ KNOWN = Known(
 )
 
 
-def owned(labels: dict[str, str], **more: Any) -> Owned:
-    return Owned(**({"kind": Thing.CONTAINER, "id": "x", "name": "x", "age": 0.5, "labels": labels} | more))
+def owned(labels: dict[str, str], *, age: float = 0.5, kind: Thing = Thing.CONTAINER) -> Owned:
+    return Owned(kind=kind, id="x", name=kind, age=age, labels=labels)
 
 
 @pytest.mark.parametrize(
@@ -53,5 +51,9 @@ def test_what_nothing_needs_goes_and_says_why(labels: dict[str, str], age: float
 
 
 def test_containers_go_before_the_networks_and_volumes_they_are_on() -> None:
-    there = [owned({RUN: "r1"}, kind=kind, name=kind) for kind in (Thing.VOLUME, Thing.NETWORK, Thing.CONTAINER)]
+    there = [owned({RUN: "r1"}, kind=kind) for kind in (Thing.VOLUME, Thing.NETWORK, Thing.CONTAINER)]
     assert [one.owned.kind for one in orphans(there, KNOWN)] == [Thing.CONTAINER, Thing.NETWORK, Thing.VOLUME]
+
+
+def test_a_network_or_volume_that_does_not_say_whose_it_is_is_the_homes() -> None:
+    assert not list(orphans([owned({}, kind=kind, age=9999) for kind in (Thing.NETWORK, Thing.VOLUME)], KNOWN))
