@@ -14,6 +14,7 @@ from config.version import version
 from dashboard import access, asking, dressing, forms, problems
 from dashboard.access import Access
 from dashboard.api.acts import make_acts
+from dashboard.api.config import make_config
 from dashboard.api.deliveries import make_deliveries
 from dashboard.api.images import make_images
 from dashboard.api.logs import make_logs
@@ -27,6 +28,7 @@ from dashboard.login import make_login, sign_cookies
 from dashboard.logs import Reader
 from dashboard.metrics import make_metrics
 from dashboard.pages import make_pages
+from dashboard.pressing import make_pressing
 from dashboard.reading import Reading
 from dashboard.redelivery import Redelivery
 from dashboard.settings import make_settings
@@ -150,6 +152,7 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
     app.register_blueprint(make_tests(reading))
     app.register_blueprint(make_acts(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_deliveries(redelivery))
+    app.register_blueprint(make_config())
     app.register_blueprint(make_images(reading, registries=frozenset(settings.published)))
     vault = Vault(database=ports.database, seal=seal_of(settings.home, settings.secret_key), now=ports.now)
     app.register_blueprint(make_secrets(vault))
@@ -160,6 +163,7 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
     app.register_blueprint(make_openapi(version()))
     app.register_blueprint(make_login(rules))
     app.register_blueprint(make_pages(reading))
+    app.register_blueprint(make_pressing(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_testing(reading))
     app.register_blueprint(make_settings(reading, redelivery, vault))
 

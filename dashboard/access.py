@@ -14,9 +14,10 @@ from flask.typing import ResponseReturnValue
 from pipeline.errors import Rejected, Unauthorized, WrongType
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "slipway.localhost"})
-# What speaks for itself: signed webhooks, health words without names, and what the login page needs.
+# What speaks for itself: signed webhooks, health words without names, and what the login page needs;
+# an editor has no token, and the schema tells it nothing of this server.
 OPEN = ("/hooks/", "/slack/", "/static/")
-OPEN_PAGES = frozenset({"/healthz", "/readyz", "/login"})
+OPEN_PAGES = frozenset({"/healthz", "/readyz", "/login", "/schema/slipway.json"})
 SIGNED = ("/hooks/", "/slack/")
 # Read by programs, which a login page would only confuse.
 PROGRAMS = ("/api/", "/metrics", "/openapi.json")

@@ -14,6 +14,7 @@ ANYBODY = "api@localhost"
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=10_000)]
 Given = Annotated[Text, StringConstraints(min_length=1)]
 Secret = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=64 * 1024)]
+Text64 = Annotated[str, StringConstraints(max_length=64 * 1024)]
 Word = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=500)]
 Email = Annotated[str, StringConstraints(pattern=r"^[ -~]*$", max_length=254)]
 MEANING = {
@@ -23,6 +24,7 @@ MEANING = {
     "string_too_long": "is too long",
     "string_pattern_mismatch": "holds characters that it cannot hold, or none",
     "list_type": "must be a list of texts",
+    "dict_type": "must be texts by their paths",
     "extra_forbidden": "is not read here",
 }
 
@@ -105,6 +107,13 @@ class SetSecret(Body):
     def who(self) -> str:
         """Return who is recorded as having set it."""
         return self.actor.strip() or ANYBODY
+
+
+class CheckConfig(Body):
+    """Files of a commit by their paths, `slipway.yml` and `compose.yaml` among them: 64 KiB together at most."""
+
+    files: dict[Word, Text64] = Field(description="what is not here is not in the commit", max_length=50)
+    project: Word | None = Field(default=None, description="the name that the project has here")
 
 
 class Nothing(Body):

@@ -163,6 +163,10 @@ OPERATIONS: Mapping[tuple[str, str], Operation] = {
     ("DELETE", f"{V1}/secrets/<scope>/<name>"): Operation(
         answers={200: shapes.Gone}, body=bodies.Nothing, errors=REFUSALS
     ),
+    ("POST", f"{V1}/config/check"): Operation(
+        answers={200: shapes.Checked}, body=bodies.CheckConfig, errors=(413, 415)
+    ),
+    ("GET", "/schema/slipway.json"): Operation(answers={200: JSON}),
     ("POST", "/hooks/<forge>"): HOOK,
     ("POST", "/hooks/<forge>/<project>"): HOOK,
     ("GET", "/healthz"): Operation(answers={200: shapes.Up}),

@@ -35,7 +35,7 @@ DOWN = ChecksConfig(
     not_a_server_error=NotAServerErrorConfig(enabled=False),
     positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=["503"]),
 )
-PUBLISHED = re.compile(r"/(api/v1|hooks)/|/(healthz|readyz|metrics|openapi\.json)$")
+PUBLISHED = re.compile(r"/(api/v1|hooks|schema)/|/(healthz|readyz|metrics|openapi\.json)$")
 
 
 @pytest.fixture(scope="module")

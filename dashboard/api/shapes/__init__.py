@@ -1,5 +1,6 @@
 """What the API answers: each shape as a model, from which its description is made."""
 
+from dashboard.api.shapes.config import Checked, Flaw
 from dashboard.api.shapes.heard import Account, Delivery, LastDelivery, Message, Project, Taken, Verified, WholeDelivery
 from dashboard.api.shapes.images import KnownImage, Publication, WholeImage
 from dashboard.api.shapes.part import Problem
@@ -23,9 +24,11 @@ __all__ = [
     "Account",
     "Artifact",
     "Cell",
+    "Checked",
     "Delivery",
     "Deployment",
     "Environment",
+    "Flaw",
     "Gone",
     "Image",
     "Instance",
