@@ -33,7 +33,7 @@ def is_last_check(session: Session, scene: Scene) -> bool:
 
 
 def handle(ctx: Context, claim: jobs.Claim) -> None:
-    """Say by tags that a commit is good: `tested` in the registry, and in git the build's number where that is wanted."""
+    """Say by tags that a commit is good: `tested` in the registry, and in git the build's number if that is wanted."""
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
         work = runs.work(session, claim.ref_id)
