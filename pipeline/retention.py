@@ -80,6 +80,18 @@ def unwanted(stored: Stored, shelves: Mapping[str, Shelf]) -> tuple[str, ...]:
     return tuple(ours)
 
 
+def toolchains(stored: Iterable[Stored], prefix: str, used: InUse) -> dict[str, Shelf]:
+    """Return shelves for the images that build containers are made of: one that no commit is at work with may go."""
+    names = {_name(one) for image in stored for one in image.references if one.startswith(prefix)}
+    return dict.fromkeys(names, Shelf(revisions=frozenset(revision for _, revision in used.revisions)))
+
+
+def tags(stored: Stored, name: str) -> list[str]:
+    """Return an image's tags of one name, those of commits first."""
+    found = [one for one in stored.references if "@" not in one and _name(one) == name]
+    return sorted(found, key=lambda one: not _is_revision(one))
+
+
 def _in_use(image: Built, used: InUse) -> bool:
     if (image.project_id, image.revision) in used.revisions:
         return True

@@ -27,7 +27,7 @@ LEASE_SECONDS = 5.0
 REAP_SECONDS = 1.0
 MEND_SECONDS = 10.0
 REAPER_SECONDS = 30.0
-PRUNE_SECONDS = 86_400.0
+PRUNE_SECONDS = 3600.0
 # Looks at projects' repositories that are due when the clock starts are spread over so many seconds.
 STAGGER_SECONDS = 20.0
 # Nothing is thrown away in the first minutes, in which whatever was under way is taken up again.
@@ -132,7 +132,7 @@ class Clock:
             jobs.add(session, jobs.JobKind.MEND, environment.id, at=at)
 
     def _ask_for_cleaning(self, session: Session, now: float) -> None:
-        """Have the engine looked at when this clock starts and every half a minute, and cleaned up once a day."""
+        """Have the engine looked at when this clock starts and every half a minute, and cleaned up every hour."""
         stops = ends.late(session, STOP_SECONDS)
         if stops or now - self._reaper >= REAPER_SECONDS:
             self._reaper = now

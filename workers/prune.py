@@ -12,7 +12,7 @@ import structlog
 
 from pipeline.errors import Unavailable
 from pipeline.leftovers import Orphan
-from pipeline.retention import Shelf, Spent, Stored, unknown_tags, unwanted
+from pipeline.retention import InUse, Shelf, Spent, Stored, tags, toolchains, unknown_tags, unwanted
 from pipeline.stage import Kind
 from store import jobs, retention
 from workers.context import Context
@@ -50,13 +50,17 @@ def clean(ctx: Context) -> Spent:
     """Take away what may go; return what the database has forgotten. A part that does not answer is left for later."""
     spent = forget(ctx)
     with ctx.database.read() as session:
-        shelves = retention.shelves(session)
+        shelves, used = retention.shelves(session), retention.in_use(session)
+    with _as_far_as_it_goes("registry"):
+        _bring_back(ctx, used)
     for name, shelf in shelves.items():
         with _as_far_as_it_goes("registry"):
             _empty_registry(ctx, name, shelf)
     with _as_far_as_it_goes("engine"):
-        for stored in ctx.storeroom.stored():
-            _empty_engine(ctx, stored, shelves)
+        stored = ctx.storeroom.stored()
+        shelves |= toolchains(stored, f"slipway-{ctx.home}/toolchain/", used)
+        for one in stored:
+            _empty_engine(ctx, one, shelves)
         freed = ctx.storeroom.trim_cache()
         log.info("pruned", images=len(spent.images), runs=len(spent.runs), logs=len(spent.logs), cache_bytes=freed)
     return spent
@@ -88,6 +92,21 @@ def check_room(ctx: Context, kind: Kind) -> None:
         jobs.add(session, jobs.JobKind.PRUNE, 0, at=ctx.now())
         jobs.hasten(session, jobs.JobKind.PRUNE)
     raise Unavailable(f"{lack}; nothing is built until there is more", code="disk_full", fix="./slipway prune")
+
+
+def _bring_back(ctx: Context, used: InUse) -> None:
+    """Push again what the registry has lost of what is in use, where the engine has it still."""
+    for reference in sorted(used.references):
+        name, _, digest = reference.partition("@")
+        if not digest or ctx.registry.digest(name, digest) is not None:
+            continue
+        tag = next(
+            (one for image in ctx.storeroom.stored() if reference in image.references for one in tags(image, name)), ""
+        )
+        if tag and ctx.engine.push(tag, lambda _line: None) == digest:
+            log.warning("image_brought_back", reference=reference)
+        else:
+            log.error("image_lost", reference=reference)
 
 
 def _empty_registry(ctx: Context, name: str, shelf: Shelf) -> None:

@@ -31,9 +31,29 @@ def release(service: str, letter: str) -> Release:
 KEEP = Ages(images=1, runs=90 * 86_400.0, logs=30 * 86_400.0)
 
 
+class Registry:
+    """A registry that has everything but what it has lost."""
+
+    def __init__(self) -> None:
+        self.lost: set[str] = set()
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        return None if tag in self.lost else tag
+
+    def check_push(self, repository: str) -> None:
+        return None
+
+
 @pytest.fixture
-def world(database: Database, tmp_path: Path) -> World:
-    return World(database, tmp_path)
+def registry() -> Registry:
+    return Registry()
+
+
+@pytest.fixture
+def world(database: Database, tmp_path: Path, registry: Registry) -> World:
+    world = World(database, tmp_path)
+    world.ctx = replace(world.ctx, registry=registry)
+    return world
 
 
 @pytest.fixture(autouse=True)
@@ -199,3 +219,28 @@ def test_F40_room_is_measured_where_it_is_needed(tmp_path: Path) -> None:
     assert Disk(lambda: [tmp_path], 0).lack() is None
     assert Disk(lambda: [tmp_path], 1).lack() is None
     assert Disk(lambda: [], free).lack() is None
+
+
+def test_F44_what_the_registry_has_lost_and_is_in_use_is_pushed_again(
+    world: World, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(world, "a", "b")
+    kept, gone = (f"reg/web:{letter * 40}" for letter in "ab")
+    lost = release("web", "a")
+    world.deploy(world.ask(lost))
+    digest = lost.image.partition("@")[2]
+    registry.lost = {digest}
+    room = storeroom(world)
+    room.images = [
+        Stored(id="1", references=("reg/web:main", lost.image, kept), size=1, age=1),
+        Stored(id="2", references=(gone,), size=1, age=1),
+    ]
+    pushed: list[str] = []
+
+    def push(reference: str, _line: object) -> str:
+        pushed.append(reference)
+        return digest
+
+    monkeypatch.setattr(world.engine, "push", push)
+    prune.clean(world.ctx)
+    assert pushed == [kept]

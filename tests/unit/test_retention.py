@@ -1,6 +1,6 @@
 """What is kept and what may go."""
 
-from pipeline.retention import Built, InUse, Shelf, Stored, spare, unknown_tags, unwanted
+from pipeline.retention import Built, InUse, Shelf, Stored, spare, tags, toolchains, unknown_tags, unwanted
 
 WEB = "reg:5000/shop/web"
 SHA = "{:040x}".format
@@ -56,3 +56,16 @@ def test_an_image_on_the_engine_goes_with_all_its_names_or_not_at_all() -> None:
     assert goes(f"{WEB}:{SHA(2)}", f"{WEB}@sha256:1") == ()
     assert goes(f"{WEB}:main") == ()
     assert goes("slipway/base-busybox:local") == ()
+
+
+def test_a_toolchain_goes_once_no_commit_is_at_work_with_it() -> None:
+    name = "slipway-h/toolchain/shop/web"
+    old, new = (Stored(id=f"{n}", references=(f"{name}:{SHA(n)}",), size=1, age=1) for n in (1, 2))
+    other = Stored(id="3", references=(f"{WEB}:{SHA(1)}",), size=1, age=1)
+    shelves = toolchains([old, new, other], "slipway-h/toolchain/", InUse(revisions=frozenset({(1, SHA(2))})))
+    assert [unwanted(one, shelves) for one in (old, new, other)] == [(f"{name}:{SHA(1)}",), (), ()]
+
+
+def test_an_image_is_called_by_its_commit_first() -> None:
+    stored = Stored(id="x", references=(f"{WEB}:main", f"{WEB}@sha256:1", f"{WEB}:{SHA(1)}", "else:x"), size=1, age=1)
+    assert tags(stored, WEB) == [f"{WEB}:{SHA(1)}", f"{WEB}:main"]
