@@ -31,8 +31,7 @@ class Waited:
 
 def wait_ready(copy: Copy, waited: Waited, *, joined: str) -> None:
     """Return once a backing service can be used. Raises StageFailed with its last lines if it never can."""
-    # As a stage keeps it, in seconds and words: it was checked when the file was read.
-    ready = Ready.model_construct(**(waited.service.get("ready") or {}))
+    ready = Ready.model_validate(waited.service.get("ready") or {})
     for pause in pauses():
         why = _missing(copy, waited, ready, joined)
         took = time.monotonic() - waited.began

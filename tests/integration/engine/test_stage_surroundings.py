@@ -103,7 +103,7 @@ def test_two_services_cannot_have_one_port_of_one_localhost(world: StageWorld, i
 
 
 def test_a_service_that_is_never_ready_fails_the_stage_with_its_last_lines(world: StageWorld, image: str) -> None:
-    deaf = {"image": image, "command": sh("echo I sleep; sleep 600"), "ready": {"port": 6379, "within": 1.0}}
+    deaf = {"image": image, "command": sh("echo I sleep; sleep 600"), "ready": {"port": 6379, "within": "1s"}}
     stage = world.run({"image": image, "run": sh("true"), "services": {"store": deaf}})
     assert (stage.state, stage.code) == ("failed", "not_ready")
     assert stage.reason == "store was not ready within 1 s: refused the connection on port 6379"
