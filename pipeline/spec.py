@@ -14,7 +14,7 @@ from pipeline.spec_defaults import NO_SERVICE, About, fill_in
 from pipeline.spec_load import Tree, read
 from pipeline.spec_model import PARTS, Environment, Service, Spec, Stage
 from pipeline.spec_types import is_null
-from pipeline.spec_words import Flaw, Problem, SpecProblems, translate
+from pipeline.spec_words import GROUPS, Flaw, Problem, SpecProblems, translate
 
 __all__ = [
     "CANDIDATES",
@@ -88,6 +88,8 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of slipway.yml, for editors."""
     found = Spec.model_json_schema(by_alias=True)
     found.pop("required", None)
+    for group in GROUPS:
+        found["properties"][group]["type"] = ["object", "null"]
     return found | {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "slipway.yml"}
 
 

@@ -63,7 +63,8 @@ def _takes(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 def _plain(schema: dict[str, Any], inside: str) -> str:
     if "const" in schema or "enum" in schema:
         return " | ".join(map(str, schema.get("enum", [schema.get("const")])))
-    kind = schema.get("type")
+    kinds = schema.get("type")
+    kind = kinds[0] if isinstance(kinds, list) and kinds[-1] == "null" else kinds
     if kind == "integer" and "minimum" in schema:
         return f"{schema['minimum']} to {schema['maximum']}"
     if kind == "object":

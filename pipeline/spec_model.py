@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.changes import Paths
 from pipeline.health import HealthCheck
-from pipeline.spec_part import Part
+from pipeline.spec_part import Part, or_one
 from pipeline.spec_trigger import PullRequestTrigger, PushTrigger, Schedule, TagTrigger, Trigger
 from pipeline.spec_types import (
     Age,
@@ -164,7 +164,7 @@ class Test(Part):
     network: Network = "private"
     backing: Texts = Field(default=(), alias="with")
     secrets: Secrets = ()
-    restore: Annotated[tuple[Restore, ...], OneOrMore] = ()
+    restore: Annotated[tuple[Restore, ...], OneOrMore] = Field(default=(), json_schema_extra=or_one)
     shards: Count = 1
     reports: Reports = Reports()
     against: Text = ""
@@ -185,6 +185,8 @@ class Task(Part):
 
 class Deploy(Part):
     """Services that go to an environment; `deploy: staging` is short for `deploy: {to: staging}`."""
+
+    model_config = ConfigDict(json_schema_extra={"type": ["object", "string"], "patternProperties": {"^x-": {}}})
 
     to: Text
     services: Some = "all"

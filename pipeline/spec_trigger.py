@@ -2,8 +2,10 @@
 
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from pipeline.globs import matches_any
-from pipeline.spec_part import Part
+from pipeline.spec_part import Part, or_one
 from pipeline.spec_types import Flag, PathPatterns, Supersede, Text, Texts
 from pipeline.spec_values import Cron, OneOrMore
 
@@ -45,7 +47,7 @@ class Trigger(Part):
     push: PushTrigger = PushTrigger()
     tag: TagTrigger = TagTrigger()
     pull_request: PullRequestTrigger | None = None
-    schedule: Annotated[tuple[Schedule, ...], OneOrMore] = ()
+    schedule: Annotated[tuple[Schedule, ...], OneOrMore] = Field(default=(), json_schema_extra=or_one)
     skip: Flag = True
     supersede: Supersede = "queued"
 

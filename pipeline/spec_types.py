@@ -237,7 +237,7 @@ PathPatterns = Annotated[
 Variables = Annotated[
     dict[str, str],
     PlainValidator(_variables),
-    WithJsonSchema({"type": "object", "additionalProperties": SCALAR_SCHEMA}),
+    WithJsonSchema({"type": ["object", "null"], "additionalProperties": SCALAR_SCHEMA}),
 ]
 Command = Annotated[
     tuple[str, ...],

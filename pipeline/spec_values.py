@@ -108,7 +108,7 @@ def _listed(check: Callable[[object], Any], items: Mapping[str, Any]) -> tuple[A
 
 
 def _texts_of(value: Mapping[str, Any]) -> WithJsonSchema:
-    return WithJsonSchema({"type": "object", "additionalProperties": dict(value)})
+    return WithJsonSchema({"type": ["object", "null"], "additionalProperties": dict(value)})
 
 
 Events = Annotated[tuple[str, ...], *_listed(_events, {"enum": list(EVENTS)})]

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
+from pipeline.compose_schema import native
 from pipeline.errors import StageFailed
 from pipeline.health import HealthCheck
 from pipeline.spec import CANDIDATES, Spec, SpecProblems, from_json, load, schema, to_json
+from pipeline.spec_load import read
+from pipeline.spec_model import PARTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOP = """\
@@ -64,7 +68,17 @@ def test_a_whole_file_is_read() -> None:
 def test_the_example_of_the_reference_is_a_good_file() -> None:
     page = (ROOT / "docs" / "reference" / "slipway-yml.md").read_text()
     example = page.split("## An example with every key")[1].split("```yaml\n")[1].split("```")[0]
-    assert list(spec(example).stages) == ["build", "unit-api", "unit-web", "ci", "staging"]
+    stages = ["build", "unit-api", "integration", "scan", "ci", "live", "staging", "pack"]
+    assert list(spec(example).stages) == stages
+    assert list(Draft202012Validator(schema()).iter_errors(native(read(example.encode()).value))) == []
+
+
+def test_the_example_of_the_reference_has_every_key_there_is() -> None:
+    page = (ROOT / "docs" / "reference" / "slipway-yml.md").read_text()
+    example = page.split("## An example with every key")[1].split("```yaml\n")[1].split("```")[0]
+    known = {field.alias or name for part in PARTS.values() for name, field in part.model_fields.items()}
+    # Said in Compose's way or only where something else is left out.
+    assert {key for key in known if f"{key}:" not in example} == set()
 
 
 def test_the_sample_shop_is_a_good_file() -> None:
@@ -125,7 +139,8 @@ def test_the_projects_default_branch_holds_where_the_file_names_none() -> None:
 
 def test_neither_file_nor_dockerfile_says_what_to_add() -> None:
     with pytest.raises(
-        StageFailed, match="neither this file nor a Dockerfile or a compose.yaml at the root of the repository; add one"
+        StageFailed,
+        match=r"neither this file nor a Dockerfile or a compose\.yaml at the root of the repository; add one",
     ) as caught:
         load({}, project="shop")
     assert caught.value.code == "bad_config"
