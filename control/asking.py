@@ -21,6 +21,7 @@ class Reply:
     """An answer: Slack's `*bold*` and back-ticks at most, for people; a code for programs.
 
     `everyone` says that the channel sees it, for something changes; `deployments` and `runs` are what was started.
+    `replayed`: it was asked before with the same key, and not done again.
     """
 
     text: str
@@ -28,3 +29,4 @@ class Reply:
     everyone: bool = False
     deployments: tuple[int, ...] = ()
     runs: tuple[int, ...] = ()
+    replayed: bool = False

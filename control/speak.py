@@ -1,7 +1,7 @@
 """From a line to what is done about it and what is said: the one way for every mouth."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,8 @@ from pipeline.errors import Rejected
 from pipeline.grammar import parse
 from pipeline.intents import Intent, Mistake, Verb, as_json
 from pipeline.names import deployment_name, run_name
-from store import people
+from store import people, replies
+from store.replies import Once
 from store.session import Database
 
 VERBS: dict[Verb, Callable[[Ask, Intent], Reply]] = {
@@ -65,11 +66,21 @@ def say(database: Database, line: str, *, actor: str, channel: str, at: datetime
         return speak(Ask(session=session, at=at, actor=actor, channel=channel), line)
 
 
-def do(database: Database, intent: Intent, *, actor: str, channel: str, at: datetime) -> Reply:
-    """Do one thing in a transaction of its own. Raises Rejected, having done nothing, if it cannot be done."""
+def do(
+    database: Database, intent: Intent, *, actor: str, channel: str, at: datetime, once: Once | None = None
+) -> Reply:
+    """Do one thing in a transaction of its own. Raises Rejected, having done nothing, if it cannot be done.
+
+    What was asked before with the key of `once` is not done again, and answered as it was.
+    """
     with database.begin() as session:
+        if once and (before := replies.find(session, once, by=actor, at=at)):
+            return _kept(before)
         people.ensure(session, actor, at=at)
-        return VERBS[intent.verb](Ask(session=session, at=at, actor=actor, channel=channel), intent)
+        reply = VERBS[intent.verb](Ask(session=session, at=at, actor=actor, channel=channel), intent)
+        if once:
+            replies.keep(session, once, asdict(reply), at=at)
+        return reply
 
 
 def speak(ask: Ask, line: str) -> Spoken:
@@ -92,6 +103,11 @@ def act(ask: Ask, intent: Intent) -> Reply:
     except Rejected as refusal:
         text = f"{refusal.sentence}\n{refusal.fix}" if refusal.fix else refusal.sentence
         return Reply(text=text, code=refusal.code)
+
+
+def _kept(before: dict[str, Any]) -> Reply:
+    lists = {name: tuple(before[name]) for name in ("deployments", "runs")}
+    return Reply(**{**before, **lists, "replayed": True})
 
 
 def _mistaken(mistake: Mistake) -> Reply:

@@ -1,10 +1,12 @@
 """What programs do through the API: say a line of the chat grammar, or ask for one thing by its address."""
 
+import hashlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, jsonify, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from control.asking import Reply
@@ -14,7 +16,10 @@ from dashboard.reading import BIGGEST_ID
 from pipeline.errors import NotFound, Rejected
 from pipeline.intents import Intent, Target, Verb
 from pipeline.names import deployment_name, run_name
+from store.replies import Once
 from store.session import Database
+
+KEY = re.compile(r"[!-~]{1,200}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +32,7 @@ class Acting:
 
     def do(self, intent: Intent, actor: str) -> Response:
         """Do what is asked and answer with what was started. Raises Rejected if it cannot be done."""
-        return _started(do(self.database, intent, actor=actor, channel=self.channel, at=self.now()))
+        return _started(do(self.database, intent, actor=actor, channel=self.channel, at=self.now(), once=_once()))
 
 
 def make_acts(
@@ -110,8 +115,21 @@ def _started(reply: Reply) -> Response:
         answer.headers["Location"] = url_for("reads.deployment", deployment=body["deployments"][0])
     elif reply.runs:
         answer.headers["Location"] = url_for("reads.run", run=body["runs"][0])
+    if reply.replayed:
+        answer.headers["Idempotent-Replayed"] = "true"
     answer.status_code = 202 if answer.location else 200
     return answer
+
+
+def _once() -> Once | None:
+    """Return the key that makes the same request sent twice one, if it carries one. Raises Rejected."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not KEY.fullmatch(key):
+        raise Rejected("an Idempotency-Key is 1 to 200 printable characters without spaces", code="bad_key")
+    asked = b"\0".join((request.path.encode(), request.get_data()))
+    return Once(key=key, digest=hashlib.sha256(asked).hexdigest())
 
 
 def _targets(named: Sequence[str], project: str) -> tuple[Target, ...]:

@@ -60,6 +60,7 @@ PAGE = {
     "cursor": WHOLE | {"description": "the `next` of the page before"},
 }
 OFFSET = {"type": "string", "pattern": "^[0-9]{0,18}$", "description": "the byte to begin at"}
+KEY = {"type": "string", "pattern": "^[!-~]{1,200}$", "description": "sent again, it is done once in 24 hours"}
 STARTED = {200: shapes.Started, 202: shapes.Started}
 REFUSALS = (404, 409, 413, 415)
 
@@ -69,7 +70,7 @@ def _list(of: type[BaseModel], **query: Any) -> Operation:
 
 
 def _act(body: type[BaseModel]) -> Operation:
-    return Operation(answers=STARTED, body=body, errors=REFUSALS)
+    return Operation(answers=STARTED, body=body, headers={"Idempotency-Key": KEY}, errors=REFUSALS)
 
 
 def _one_of(words: Any) -> dict[str, Any]:

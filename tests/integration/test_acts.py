@@ -78,3 +78,15 @@ def test_a_body_that_says_a_thing_twice_is_refused(client: FlaskClient, database
     assert (answer.status_code, answer.json and answer.json["code"]) == (400, "bad_body")
     assert answer.json and answer.json["detail"] == "`ref` is there twice"
     assert made_last(database)[0] == 2
+
+
+def test_a_request_with_a_key_that_is_sent_again_is_answered_as_before(client: FlaskClient, database: Database) -> None:
+    sent = {"json": {"ref": "main"}, "headers": {"Idempotency-Key": "k-1"}}
+    first, again = (client.post("/api/v1/projects/shop/runs", **sent) for _ in range(2))
+    assert (first.status_code, again.status_code, again.json) == (202, 202, first.json)
+    assert ("Idempotent-Replayed" in first.headers, again.headers["Idempotent-Replayed"]) == (False, "true")
+    assert made_last(database)[0] == 3
+    other = client.post("/api/v1/projects/shop/runs", json={"ref": "feature"}, headers={"Idempotency-Key": "k-1"})
+    assert (other.status_code, other.json and other.json["code"]) == (409, "key_reused")
+    spaces = client.post("/api/v1/projects/shop/runs", json={}, headers={"Idempotency-Key": "a b"})
+    assert spaces.json and spaces.json["code"] == "bad_key"
