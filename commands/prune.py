@@ -1,5 +1,7 @@
 """`slipway prune`: take away what is left over and what is past its time; say first what that is."""
 
+import logging
+
 import click
 
 from pipeline.names import run_name, short
@@ -19,6 +21,7 @@ def prune(dry_run: bool, yes: bool) -> None:
     from workers.prune import clean, preview
 
     ctx = context()
+    logging.getLogger().setLevel(logging.WARNING)
     found = preview(ctx)
     lines = list(_lines(found))
     for line in lines:

@@ -19,6 +19,7 @@ class EngineShelf:
     def __init__(self, wire: Wire, home: str) -> None:
         self._wire = wire
         self._home = home
+        self._root: str | None = None
 
     def stored(self) -> tuple[Stored, ...]:
         """Return this home's images."""
@@ -46,11 +47,11 @@ class EngineShelf:
             return int(done.get("SpaceReclaimed") or 0)
 
     def root(self) -> str:
-        """Return where the engine keeps everything, if that is on this machine."""
-        if not self._wire.is_local:
-            return ""
-        with self._wire.doing("say where it keeps everything"):
-            return str(self._wire.api.info().get("DockerRootDir") or "")
+        """Return where the engine keeps everything, if that is on this machine; asked once, for it takes a while."""
+        if self._root is None and self._wire.is_local:
+            with self._wire.doing("say where it keeps everything"):
+                self._root = str(self._wire.api.info().get("DockerRootDir") or "")
+        return self._root or ""
 
 
 def _stored(one: dict[str, Any]) -> Stored:

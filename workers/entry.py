@@ -60,6 +60,7 @@ def warm_up() -> None:
             with suppress(NoResultFound):
                 look(session, NOBODY)
     database.dispose()
+    context().storeroom.lack()
     # A child's first collection would write to every page it shares with its parent, and so copy them: 80 ms a job.
     gc.collect()
     gc.freeze()

@@ -6,8 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import select, update
 
+from commands.prune import prune as command
 from pipeline.deployment import Cause, Release
 from pipeline.retention import Ages, Stored
 from pipeline.stage import Kind
@@ -19,7 +21,7 @@ from store.session import Database
 from tests import factories, fakes, rollout_world
 from tests.conftest import MOMENT
 from tests.rollout_world import World
-from workers import prune
+from workers import entry, prune
 
 
 def release(service: str, letter: str) -> Release:
@@ -244,3 +246,19 @@ def test_F44_what_the_registry_has_lost_and_is_in_use_is_pushed_again(
     monkeypatch.setattr(world.engine, "push", push)
     prune.clean(world.ctx)
     assert pushed == [kept]
+
+
+def test_a_person_is_shown_what_would_go_before_it_goes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(world, "a", "b")
+    monkeypatch.setattr(entry, "context", lambda: world.ctx)
+
+    def said(*words: str, answer: str = "") -> str:
+        return CliRunner().invoke(command, list(words), input=answer, catch_exceptions=False).output
+
+    assert "image reg/web:aaaaaaa: 0 MB" in said("--dry-run")
+    assert built(world) == {"a", "b"}
+    said(answer="n\n")
+    assert built(world) == {"a", "b"}
+    assert "1 images" in said("--yes")
+    assert built(world) == {"b"}
+    assert "nothing is left over, nothing is past its time" in said("--dry-run")
