@@ -13,11 +13,12 @@ from pipeline.errors import StaleFence
 from pipeline.intents import Intent, Verb
 from pipeline.leftovers import Owned, Thing
 from pipeline.outcome import State
-from store import jobs, runs
+from store import ends, jobs, runs
 from store.schema import DeploymentRow, InstanceRow, JobRow, RunRow, StageRow
 from store.session import Database, now
 from tests.conftest import MOMENT
 from tests.rollout_world import World
+from workers.clock import Clock
 from workers.reap import end_stopped
 
 
@@ -151,3 +152,46 @@ def test_a_deployment_that_serves_already_is_finished_although_its_run_was_cance
     assert world.stage(stage).state == "passed"
     with world.database.read() as session:
         assert session.scalars(select(DeploymentRow.state)).one() == "deployed"
+
+
+class Bell:
+    def wait(self, timeout: float) -> bool:
+        return True
+
+
+class Queues:
+    def send(self, handed: object) -> None:
+        """Lose it."""
+
+
+def reaper(world: World) -> str | None:
+    with world.database.read() as session:
+        return session.scalar(select(JobRow.state).where(JobRow.kind == jobs.JobKind.REAP))
+
+
+def test_the_clock_has_the_engine_looked_at_when_it_starts_and_at_once_when_a_run_does_not_stop(world: World) -> None:
+    times = iter([100.0, 102.0, 104.0])
+    clock = Clock(
+        database=world.database,
+        queues=Queues(),  # type: ignore[arg-type]
+        bell=Bell(),
+        monotonic=lambda: next(times),
+    )
+    clock.tick()
+    assert reaper(world) == "queued"
+    assert reap(world) == "done"
+    clock.tick()
+    assert reaper(world) == "done", "half a minute has not passed"
+    run, stage = world.push("a" * 40)
+    take(world, stage)
+    ask_to_stop(world, run)
+    clock.tick()
+    assert reaper(world) == "queued"
+
+
+def test_a_run_that_goes_on_after_all_is_not_remembered_as_slow_to_stop(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    take(world, stage)
+    with world.database.begin() as session:
+        assert ends.stopped(session) == []
+    assert run_of(world, run).stop_seen is None
