@@ -40,7 +40,7 @@ def stage_line(stage: View) -> str:
 def told(run: View) -> Iterator[str]:
     """Yield a run, its stages, and the last lines of what broke it."""
     yield run_line(run)
-    yield f"  {run['url']}"
+    yield f"  {run['url']}{f'  build {number}' if (number := run.get('build_number')) else ''}"
     for stage in run["stages"]:
         yield stage_line(stage)
         for line in stage["tail"][-TAIL:] if stage["state"] in {"failed", "error"} else ():

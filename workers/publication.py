@@ -33,7 +33,7 @@ def handle(ctx: Context, claim: jobs.Claim) -> None:
 
 def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
     """Say why an image could not be published; it is as it was here."""
-    reason = " ".join(part for part in (fault.sentence, fault.fix) if part)
+    reason = ". ".join(part for part in (fault.sentence, fault.fix) if part)
     publications.end(session, claim.ref_id, ERROR, at=ctx.now(), reason=reason, code=fault.code)
 
 

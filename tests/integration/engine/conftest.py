@@ -41,6 +41,8 @@ def home() -> Iterator[str]:
             api.remove_container(container["Id"], force=True, v=True)
         for network in api.networks(filters=mine):
             api.remove_network(network["Id"])
+        for volume in api.volumes(filters=mine)["Volumes"] or []:
+            api.remove_volume(volume["Name"], force=True)
         for image in {one["Id"] for one in api.images(all=True, filters=mine)}:
             try:
                 api.remove_image(image, force=True)
