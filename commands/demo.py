@@ -55,7 +55,7 @@ def _set_up(settings: Settings) -> Stage:
     slipway("up", "-d")
     up = time.monotonic()
     click.secho("Building base images from this machine's own programs", bold=True)
-    slipway("base", "build", "busybox", "python")
+    slipway("base", "build", "busybox", "python", "redis")
     bases = time.monotonic()
     status = slipway_json("status", "--json")
     return Stage(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from commands.config_files import DirectoryFiles
 from pipeline.compose_schema import native
 from pipeline.errors import StageFailed
 from pipeline.health import HealthCheck
@@ -82,7 +83,13 @@ def test_the_example_of_the_reference_has_every_key_there_is() -> None:
 
 
 def test_the_sample_shop_is_a_good_file() -> None:
-    assert spec((ROOT / "examples" / "shop" / "slipway.yml").read_bytes()).main == "web"
+    shop = load(DirectoryFiles(ROOT / "examples" / "shop"), project="shop")
+    assert (shop.main, shop.services["web"].port, shop.services["redis"].image) == (
+        "web",
+        8080,
+        "slipway/base-redis:local",
+    )
+    assert shop.uses("staging") == ("web", "api")
 
 
 def test_arguments_keep_the_words_of_the_file() -> None:
