@@ -16,7 +16,7 @@ Work = Callable[[str, Say, Stop], str]
 def side_by_side(scene: Scene, names: Iterable[str], work: Work, *, at_once: int) -> dict[str, str]:
     """Do the work of each name, and return what each came to, in this order.
 
-    Raises what the first that failed raised, StageFailed that names all if several did.
+    Raises StageFailed that names all that failed, or what another raised.
     """
     wanted = list(names)
     if len(wanted) < 2:  # nothing to tell apart
@@ -41,7 +41,7 @@ def side_by_side(scene: Scene, names: Iterable[str], work: Work, *, at_once: int
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="service") as pool:
         done = dict(zip(wanted, pool.map(one, wanted), strict=True))
     if faults:
-        raise _fault(faults)
+        raise _fault({name: faults[name] for name in wanted if name in faults})
     if scene.ctx.stopping.is_set():
         raise Cancelled("the build was stopped because the run was cancelled")
     return done

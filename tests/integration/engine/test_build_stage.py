@@ -1,8 +1,11 @@
 """The build stage on the real engine and registry: secrets, side by side, builders, release images, numbers."""
 
 import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
+import docker
 import httpx
 import pytest
 from sqlalchemy import select
@@ -24,6 +27,7 @@ from store.sealing import Seal, seal_of
 from tests import factories, fakes
 from tests.conftest import MOMENT
 from tests.repositories import Repository
+from workers.context import Builds
 from workers.handlers import HANDLERS
 from workers.steps import ATTEMPTS, run_job
 
@@ -211,6 +215,27 @@ def test_a_toolchain_is_built_from_the_repository(yard: Yard, image: str) -> Non
     dockerfile = f"FROM {image}\nCOPY made /made\nRUN grep -q 'by the tool' /made\n"
     stage, _ = yard.build({"slipway.yml": yml, "tools/Dockerfile": tools, "Dockerfile": dockerfile})
     assert stage.state == "passed", stage.reason
+
+
+def test_proxies_and_certificates_reach_builds_and_are_in_no_image(yard: Yard, image: str, host: str) -> None:
+    proxies = {"HTTP_PROXY": "http://proxy.test:3128", "http_proxy": "http://proxy.test:3128"}
+    yard.ctx = dataclasses.replace(yard.ctx, builds=Builds(ca_bundle="CERTIFICATES-4711", proxies=proxies))
+    yml = """services:
+  web:
+    builder: {image: "IMAGE", run: "test $http_proxy = http://proxy.test:3128 && cp $SSL_CERT_FILE seen"}
+""".replace("IMAGE", image)
+    dockerfile = f"""FROM {image}
+COPY seen /tmp/seen
+RUN test "$HTTP_PROXY" = http://proxy.test:3128
+RUN --mount=type=secret,id=ca_bundle cmp /tmp/seen /run/secrets/ca_bundle && rm /tmp/seen
+"""
+    stage, run = yard.build({"slipway.yml": yml, "Dockerfile": dockerfile})
+    assert stage.state == "passed", (stage.reason, yard.heard.lines)
+    with docker.APIClient(base_url=host, version="1.41") as client:
+        api: Any = client
+        reference = yard.image(run.revision, "web").reference
+        said = json.dumps([api.inspect_image(reference), api.history(reference)])
+    assert "proxy.test:3128" not in said.replace("= http://proxy.test:3128", "") and "CERTIFICATES" not in said
 
 
 def test_F44_an_image_that_the_registry_has_lost_is_pushed_again(
