@@ -88,7 +88,8 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
             jobs.finish(session, claim)
             ends.leave(session, claim.ref_id, f"{work.stage.name} ended without it", at=ctx.now())
             return None
-        stop = None if ends.serves(session, claim.ref_id) else stops.asked(session, claim.ref_id)
+        serves = work.stage.kind is Kind.DEPLOY and ends.serves(session, claim.ref_id)
+        stop = None if serves else stops.asked(session, claim.ref_id)
         if stop:
             jobs.finish(session, claim)
             ends.leave(session, claim.ref_id, stop.sentence, at=ctx.now())

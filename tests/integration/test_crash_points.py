@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from pipeline.errors import Rejected
-from store import jobs
-from store.schema import DeploymentRow, EnvironmentRow, InstanceRow, JobRow, MessageRow, RunRow
+from pipeline.push import Push
+from store import jobs, runs
+from store.schema import DeploymentRow, EnvironmentRow, InstanceRow, JobRow, MessageRow, RunRow, StageRow
 from store.session import Database
+from tests.conftest import MOMENT
 from tests.rollout_world import World
 from workers.crash import AFTER, BEFORE, Crashing
 from workers.crash import database as armed
@@ -18,6 +20,7 @@ from workers.handlers import HANDLERS
 from workers.steps import run_job
 
 MOST = 60
+MAIN = "refs/heads/main"
 
 
 class Crash(BaseException):
@@ -89,6 +92,30 @@ def test_a_deployment_is_made_once_wherever_its_worker_dies(world: World, databa
     if database_url.startswith("sqlite"):
         with world.database.read() as session:
             assert session.scalar(text("PRAGMA integrity_check")) == "ok"
+
+
+@pytest.mark.parametrize("when", [BEFORE, AFTER])
+def test_a_commit_is_read_and_planned_once_wherever_its_worker_dies(world: World, database_url: str, when: str) -> None:
+    number, crashed = 0, True
+    while crashed and number < MOST:
+        number += 1
+        revision = world.repository.commit({"Dockerfile": b"FROM x\n", "n": b"%d" % number}, ref=MAIN)
+        with world.database.begin() as session:
+            push = Push(ref=MAIN, before="", after=revision)
+            run, _ = runs.create(session, world.project, push, trigger="push", at=MOMENT)
+            source = session.scalars(select(StageRow.id).where(StageRow.run_id == run)).one()
+        crashed = crash(world, database_url, source, when, number)
+        with world.database.begin() as session:
+            session.execute(update(JobRow).where(JobRow.state == "running").values(lease_until=0.0))
+            jobs.reap(session)
+        world.go(jobs.JobKind.STAGE, source)
+        with world.database.read() as session:
+            names = list(session.scalars(select(StageRow.name).where(StageRow.run_id == run).order_by(StageRow.id)))
+            (build,) = session.scalars(select(StageRow.id).where(StageRow.run_id == run, StageRow.kind == "build"))
+            assert session.get_one(RunRow, run).revision == revision
+        assert names[:2] == ["source", "build"] and len(names) == len(set(names))
+        assert count(world, JobRow, JobRow.kind == "stage", JobRow.ref_id == build, JobRow.state == "queued") == 1
+    assert 2 < number < MOST
 
 
 def test_where_to_crash_is_said_well_or_refused(tmp_path: Path) -> None:
