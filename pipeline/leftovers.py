@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 RUN, STAGE, INSTANCE = "dev.slipway.run", "dev.slipway.stage", "dev.slipway.instance"
-PROJECT, ENVIRONMENT = "dev.slipway.project", "dev.slipway.environment"
+PROJECT, ENVIRONMENT, SERVICE = "dev.slipway.project", "dev.slipway.environment", "dev.slipway.service"
 # What the database does not know may have been made by something that is about to tell it.
 UNKNOWN_SECONDS = 60.0
 # What says of nothing whose it is may be somebody's work by hand.
@@ -36,7 +36,8 @@ class Known:
     """What the database says, read after the engine was asked.
 
     `ended` are the runs that have ended; of the others `open_stages` are the stages that have not. `instances` are
-    those that start, serve or drain; `environments` are (project, environment).
+    those that start, serve or drain; `environments` are (project, environment), `services` (project, service) of which
+    there is an image.
     """
 
     ended: frozenset[str] = frozenset()
@@ -44,6 +45,7 @@ class Known:
     open_stages: frozenset[tuple[str, str]] = frozenset()
     instances: frozenset[str] = frozenset()
     environments: frozenset[tuple[str, str]] = frozenset()
+    services: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,10 @@ def _why(owned: Owned, known: Known) -> str | None:
     if ENVIRONMENT in labels:
         place = (labels.get(PROJECT, ""), labels[ENVIRONMENT])
         return f"nobody knows {'/'.join(place)}" if place not in known.environments and _old(owned) else None
+    if owned.kind is Thing.VOLUME and SERVICE in labels:
+        service = (labels.get(PROJECT, ""), labels[SERVICE])
+        idle = service not in known.services and owned.age >= NAMELESS_SECONDS
+        return f"{'/'.join(service)} is not built any more" if idle else None
     lost = owned.kind is Thing.CONTAINER and owned.age >= NAMELESS_SECONDS
     return "it does not say whose it is" if lost else None
 

@@ -9,7 +9,7 @@ from pipeline.deployment import InstanceState
 from pipeline.leftovers import RUN, Known, Owned
 from pipeline.names import run_name
 from pipeline.outcome import ENDED, State
-from store.schema import EnvironmentRow, InstanceRow, ProjectRow, RunRow, StageRow
+from store.schema import EnvironmentRow, ImageRow, InstanceRow, ProjectRow, RunRow, StageRow
 
 KEPT = (InstanceState.STARTING, InstanceState.LIVE, InstanceState.DRAINING)
 
@@ -20,6 +20,7 @@ def known(session: Session, there: Iterable[Owned]) -> Known:
     runs = {row.id: row.state for row in session.execute(select(RunRow.id, RunRow.state).where(RunRow.id.in_(numbers)))}
     stages = select(StageRow.run_id, StageRow.name).where(StageRow.run_id.in_(runs), StageRow.state.not_in(ENDED))
     places = select(ProjectRow.name, EnvironmentRow.name).join_from(EnvironmentRow, ProjectRow)
+    built = select(ProjectRow.name, ImageRow.service).join_from(ImageRow, ProjectRow).distinct()
     instances = session.scalars(select(InstanceRow.id).where(InstanceRow.state.in_(KEPT)))
     return Known(
         ended=frozenset(run_name(run) for run, state in runs.items() if State(state).ended),
@@ -27,6 +28,7 @@ def known(session: Session, there: Iterable[Owned]) -> Known:
         open_stages=frozenset((run_name(row.run_id), row.name) for row in session.execute(stages)),
         instances=frozenset(map(str, instances)),
         environments=frozenset((row[0], row[1]) for row in session.execute(places)),
+        services=frozenset((row[0], row[1]) for row in session.execute(built)),
     )
 
 

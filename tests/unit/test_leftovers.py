@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.leftovers import ENVIRONMENT, INSTANCE, PROJECT, RUN, STAGE, Known, Owned, Thing, orphans
+from pipeline.leftovers import ENVIRONMENT, INSTANCE, PROJECT, RUN, SERVICE, STAGE, Known, Owned, Thing, orphans
 
 KNOWN = Known(
     ended=frozenset({"r1"}),
@@ -10,6 +10,7 @@ KNOWN = Known(
     open_stages=frozenset({("r2", "unit")}),
     instances=frozenset({"7"}),
     environments=frozenset({("shop", "staging")}),
+    services=frozenset({("shop", "web")}),
 )
 
 
@@ -53,6 +54,14 @@ def test_what_nothing_needs_goes_and_says_why(labels: dict[str, str], age: float
 def test_containers_go_before_the_networks_and_volumes_they_are_on() -> None:
     there = [owned({RUN: "r1"}, kind=kind) for kind in (Thing.VOLUME, Thing.NETWORK, Thing.CONTAINER)]
     assert [one.owned.kind for one in orphans(there, KNOWN)] == [Thing.CONTAINER, Thing.NETWORK, Thing.VOLUME]
+
+
+def test_a_build_containers_cache_stays_for_as_long_as_its_service_is_built() -> None:
+    def cache(service: str, age: float) -> Owned:
+        return owned({PROJECT: "shop", SERVICE: service}, kind=Thing.VOLUME, age=age)
+
+    assert not list(orphans([cache("web", 9999), cache("new", 60)], KNOWN))
+    assert [one.why for one in orphans([cache("old", 9999)], KNOWN)] == ["shop/old is not built any more"]
 
 
 def test_a_network_or_volume_that_does_not_say_whose_it_is_is_the_homes() -> None:
