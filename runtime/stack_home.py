@@ -19,6 +19,7 @@ MADE = (
     "git",
     "mirrors",
     "transcripts",
+    "artifacts",
     "proxy",
     "dns",
     "demo",
