@@ -34,10 +34,23 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """The name of its container and of its network; no part of it can hold the signs between the parts."""
+        """The name of its container and of its network."""
+        return self.name_at(self.scene.work.attempt)
+
+    @property
+    def earlier(self) -> tuple[str, ...]:
+        """The names it had in the attempts before this one."""
+        return tuple(self.name_at(attempt) for attempt in range(1, self.scene.work.attempt))
+
+    def name_at(self, attempt: int) -> str:
+        """Return its name in an attempt: a worker that wakes from the dead must not take away what the next one made.
+
+        No part of it can hold the signs between the parts.
+        """
         ctx, work = self.scene.ctx, self.scene.work
+        again = f"_a{attempt}" if attempt > 1 else ""
         shard = f"_{self.number}" if self.number else ""
-        return f"slipway-{ctx.home}-{run_name(work.run_id)}-{work.stage.name}{shard}"
+        return f"slipway-{ctx.home}-{run_name(work.run_id)}-{work.stage.name}{again}{shard}"
 
     def backing(self, service: str) -> str:
         """The name of a backing service's container."""

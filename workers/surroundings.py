@@ -1,19 +1,19 @@
 """Where a stage's container runs: nowhere, alone, beside backing services, or with them on one localhost."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from pipeline.containers import ContainerSpec
+from pipeline.containers import ContainerSpec, labels
 from pipeline.errors import SlipwayError
+from pipeline.names import run_name
 from workers import backing
 from workers.against import facing
 from workers.backing import Around
 from workers.copies import Copy
 
 LOCALHOST = "127.0.0.1"
-NETWORK = "dev.slipway.run"
 # What outlives any stage, so that a holder never ends before what it holds.
 FOREVER = ("sleep", "2147483647")
 log = structlog.get_logger()
@@ -36,14 +36,16 @@ def surroundings(copy: Copy) -> Iterator[Around]:
 
 
 def sweep(copy: Copy) -> None:
-    """Remove what an earlier attempt, whose worker died, has left of this copy."""
-    there = copy.scene.ctx.engine.containers(copy.marks())
-    mine = [
-        one.name for one in there if one.name == copy.name or one.name.startswith((f"{copy.name}.", f"{copy.name}_"))
-    ]
-    # A holder goes last: whoever shares its name space would lose the network, and say so.
-    backing.remove(copy, sorted(mine, key=lambda name: name == _holder(copy)))
-    copy.scene.ctx.engine.remove_network(copy.name)
+    """Remove what earlier attempts, whose workers died, have left of this copy."""
+    ctx, work = copy.scene.ctx, copy.scene.work
+    there = ctx.engine.containers(labels(ctx.home, run=run_name(work.run_id), stage=work.stage.name))
+    for earlier in copy.earlier:
+        mine = [
+            one.name for one in there if one.name in {earlier, _holder(earlier)} or one.name.startswith(f"{earlier}.")
+        ]
+        # A holder goes last: whoever shares its name space would lose the network, and say so.
+        backing.remove(copy, sorted(mine, key=_holder(earlier).__eq__))
+        ctx.engine.remove_network(earlier)
 
 
 def _shared(copy: Copy) -> str | None:
@@ -60,8 +62,11 @@ def _own(copy: Copy) -> Iterator[str]:
     try:
         yield copy.name
     finally:
-        with suppress(SlipwayError):
+        try:
             copy.scene.ctx.engine.remove_network(copy.name)
+        except SlipwayError as fault:
+            # How the stage ended counts; what is left over is swept up by its label.
+            log.warning("network_left_behind", network=copy.name, detail=fault.sentence)
 
 
 @contextmanager
@@ -70,7 +75,7 @@ def _held(copy: Copy, around: Around) -> Iterator[Around]:
     ctx = copy.scene.ctx
     names = dict.fromkeys(copy.spec.get("services") or (), LOCALHOST)
     holder = ContainerSpec(
-        name=_holder(copy),
+        name=_holder(copy.name),
         image=ctx.engine.holder_image(),
         command=FOREVER,
         labels=copy.marks(),
@@ -85,5 +90,5 @@ def _held(copy: Copy, around: Around) -> Iterator[Around]:
         backing.remove(copy, [holder.name])
 
 
-def _holder(copy: Copy) -> str:
-    return f"{copy.name}_holder"
+def _holder(name: str) -> str:
+    return f"{name}_holder"
