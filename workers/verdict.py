@@ -5,6 +5,7 @@ from dataclasses import replace
 from pipeline.coverage import Coverage
 from pipeline.errors import StageFailed
 from pipeline.judge import Judged, Past, judge, lines_of, said_of
+from pipeline.junit import Case
 from pipeline.outcome import Outcome, State, passed
 from runtime.oneshot import quoted
 from store import artifacts, jobs, tests
@@ -41,7 +42,8 @@ def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str)
 
 def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[tuple[Judged, ...], Past]:
     """Record tests and artifacts at once, so that they are there however the stage's own end is told."""
-    cases = [case for end in ends for case in end.found.cases]
+    said = {end.copy.number: [_masked(scene, case) for case in end.found.cases] for end in ends}
+    cases = [case for of_shard in said.values() for case in of_shard]
     kept = [one for end in ends for one in end.found.kept]
     if not (cases or kept):
         return (), Past()
@@ -57,11 +59,16 @@ def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[
     with scene.ctx.database.begin() as session:
         jobs.renew(session, scene.claim)
         past = tests.past(session, where, cases)
-        for end in ends:
-            masked = [replace(case, message=scene.transcript.masked(case.message)) for case in end.found.cases]
-            tests.record(session, where, judge(masked, past), shard=end.copy.number)
+        for shard, of_shard in said.items():
+            tests.record(session, where, judge(of_shard, past), shard=shard)
         artifacts.record(session, work.run_id, work.stage.id, kept, at=scene.ctx.now())
     return judge(cases, past), past
+
+
+def _masked(scene: Scene, case: Case) -> Case:
+    """Return a test without what its transcript hides; a parameter may well be in its name."""
+    hide = scene.transcript.masked
+    return replace(case, suite=hide(case.suite), name=hide(case.name), message=hide(case.message))
 
 
 def _failure(scene: Scene, ends: tuple[Ended, ...], said: str, code: str) -> StageFailed | None:

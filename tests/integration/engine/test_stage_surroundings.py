@@ -134,9 +134,14 @@ def test_secrets_reach_the_command_and_nobody_who_reads(world: StageWorld, image
     scope = secrets.Scope(project="shop")
     with world.database.begin() as session:
         secrets.put(session, world.ctx.seal, scope, "TOKEN", "s3cr3t-value", by="ana", at=factories.NOW)
-    spec = {"image": image, "run": sh("test $TOKEN = s3cr3t-value && echo it is $TOKEN"), "secrets": ["TOKEN"]}
+    report = "<testsuite><testcase name='$TOKEN'><failure message='not $TOKEN'/></testcase></testsuite>"
+    script = f'test $TOKEN = s3cr3t-value && echo it is $TOKEN && echo "{report}" >/r.xml'
+    spec = {"image": image, "run": sh(script), "secrets": ["TOKEN"], "reports": {"junit": ["/r.xml"]}}
     stage = world.run(spec)
-    assert stage.state == "passed"
-    assert "s3cr3t-value" not in "\n".join(world.transcript(stage))
+    assert stage.code == "task_failed"
+    (result,) = world.results(stage)
+    shown = [*world.transcript(stage), stage.reason, *stage.tail, result.name, result.message]
+    assert "it is [masked]" in shown
+    assert "s3cr3t-value" not in "\n".join(shown)
     stranger = world.run(spec, trusted=False, approved_by="bo")
     assert (stranger.state, stranger.code) == ("failed", "no_secrets_for_forks")
