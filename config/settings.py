@@ -243,12 +243,23 @@ class Settings(BaseSettings):
     def image_registry(self) -> registries.Registry:
         """The registry that images are kept in, and as whom it is spoken to."""
         known = self.registry
-        return _registry(known.url or self.registry_address, known, "SLIPWAY_REGISTRY")
+        return self._registry(known.url or self.registry_address, known, "SLIPWAY_REGISTRY")
 
     @property
     def published(self) -> dict[str, registries.Registry]:
         """The other registries that images can be published to, by name."""
-        return {name: _registry(one.url, one, f"SLIPWAY_PUBLISH__{name.upper()}") for name, one in self.publish.items()}
+        named = ((name, one, f"SLIPWAY_PUBLISH__{name.upper()}") for name, one in self.publish.items())
+        return {name: self._registry(one.url, one, settings) for name, one, settings in named}
+
+    def _registry(self, url: str, known: Registry | Publish, settings: str) -> registries.Registry:
+        return registries.Registry(
+            address=address_of(url),
+            username=known.username,
+            password=known.password.get_secret_value(),
+            ca=known.ca or str(self.build.ca_bundle or ""),
+            plain=url.startswith("http://"),
+            settings=settings,
+        )
 
     @property
     def web_url(self) -> str:
@@ -292,17 +303,6 @@ class HomeSource(PydanticBaseSettingsSource):
             if equals and name.startswith(PREFIX):
                 _put(found, name.strip(), value.strip().strip("\"'"))
         return found
-
-
-def _registry(url: str, known: Registry | Publish, settings: str) -> registries.Registry:
-    return registries.Registry(
-        address=address_of(url),
-        username=known.username,
-        password=known.password.get_secret_value(),
-        ca=known.ca,
-        plain=url.startswith("http://"),
-        settings=settings,
-    )
 
 
 def _chosen_ports(home: Path) -> dict[str, Any]:

@@ -73,6 +73,9 @@ class Source(Protocol):
     def tip(self, project: str, url: str, ref: str, *, credentials: Credentials | None = None) -> str:
         """Bring `ref` into the mirror and return the object it is at this moment. Raises StageFailed if it is gone."""
 
+    def find(self, project: str, url: str, ref: str, prefix: str, *, credentials: Credentials | None = None) -> str:
+        """Bring `ref` into the mirror and return the one commit on it that begins with these digits, or nothing."""
+
     def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
         """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""
 
@@ -215,6 +218,9 @@ class Registry(Protocol):
 
     def digest(self, repository: str, tag: str) -> str | None:
         """Return the digest of a tag or of itself, or None if the registry does not have it."""
+
+    def tag(self, repository: str, digest: str, tags: Iterable[str]) -> None:
+        """Give an image that is there more tags. Raises Unavailable."""
 
     def check_push(self, repository: str) -> None:
         """Raise RegistryForbidden if we may put nothing into a repository, Unavailable if nobody can."""

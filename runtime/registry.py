@@ -1,5 +1,7 @@
 """The image registry, asked by its own protocol (https://distribution.github.io/distribution/spec/api/)."""
 
+from collections.abc import Iterable
+
 from pipeline.registries import Registry
 from runtime.registry_http import RegistryHttp
 
@@ -11,7 +13,7 @@ ACCEPT = ", ".join(
         "application/vnd.oci.image.index.v1+json",
     )
 )
-FOUND, TAKEN, NOT_FOUND = 200, 202, 404
+FOUND, CREATED, TAKEN, NOT_FOUND = 200, 201, 202, 404
 
 
 class HttpRegistry:
@@ -31,6 +33,20 @@ class HttpRegistry:
         if answer.status_code != FOUND or not digest:
             raise self._http.unavailable(f"answered {answer.status_code} for {repository}:{tag}")
         return str(digest)
+
+    def tag(self, repository: str, digest: str, tags: Iterable[str]) -> None:
+        """Give an image that is there more tags; it is only named, nothing of it travels. Raises Unavailable."""
+        name, wanted = self.registry.repository(repository), tuple(tags)
+        if not wanted:
+            return
+        found = self._http.ask("GET", f"/v2/{name}/manifests/{digest}", name, headers={"Accept": ACCEPT})
+        if found.status_code != FOUND:
+            raise self._http.unavailable(f"answered {found.status_code} for {repository}@{digest}")
+        kind = {"Content-Type": found.headers.get("Content-Type", "")}
+        for tag in wanted:
+            put = self._http.ask("PUT", f"/v2/{name}/manifests/{tag}", name, content=found.content, headers=kind)
+            if put.status_code != CREATED or put.headers.get("Docker-Content-Digest", digest) != digest:
+                raise self._http.unavailable(f"answered {put.status_code} to the tag {repository}:{tag}")
 
     def check_push(self, repository: str) -> None:
         """Begin an upload and call it off. Raises RegistryForbidden if we may not, Unavailable if it cannot be."""

@@ -8,7 +8,6 @@ from pipeline.spec_model import Spec
 from store import images, numbers, runs
 from store.built import overtaken_in_tags
 from workers.context import Context
-from workers.pushing import push
 from workers.stage import Scene
 
 
@@ -34,8 +33,6 @@ def move_tags(ctx: Context, project: Project, work: runs.StageWork, tags: Iterab
 def _tag(ctx: Context, project: Project, work: runs.StageWork, tags: Iterable[str]) -> None:
     with ctx.database.read() as session:
         built = images.of_revision(session, project.id, work.revision)
-    for tag in tags:
-        for image in built:
-            reference = f"{image.name}:{tag}"
-            ctx.engine.tag(image.reference, reference)
-            push(ctx, reference, lambda _line: None, ctx.stopping.is_set)
+    wanted = tuple(tags)
+    for image in built:
+        ctx.registry.tag(image.name, image.digest, wanted)
