@@ -22,7 +22,6 @@ from pipeline.spec_types import (
     PathPatterns,
     Pause,
     Port,
-    Protocol,
     Retries,
     Some,
     Strategy,
@@ -34,7 +33,7 @@ from pipeline.spec_types import (
     Version,
     is_null,
 )
-from pipeline.spec_values import Events, FileNames, Files, Hosts, Lane, Links, OneOrMore, Secrets, Volumes
+from pipeline.spec_values import Events, FileNames, Files, Lane, Links, OneOrMore, Secrets, Volumes
 from pipeline.spec_words import Place
 from pipeline.stage import Kind
 
@@ -113,8 +112,6 @@ class Service(Part):
     depends_on: Texts = ()
     profiles: Texts = ()
     ready: Ready | None = None
-    protocol: Protocol = "http"
-    hosts: Hosts = ()
     port: Port | None = None
     health: Health = Health()
     drain: Pause = 10.0

@@ -220,7 +220,6 @@ Network = Annotated[
     PlainValidator(one_of("private", "localhost", "none")),
     WithJsonSchema({"enum": ["private", "localhost", "none"]}),
 ]
-Protocol = Annotated[str, PlainValidator(one_of("http", "tcp")), WithJsonSchema({"enum": ["http", "tcp"]})]
 Strategy = Annotated[str, PlainValidator(one_of("rolling")), WithJsonSchema({"enum": ["rolling"]})]
 Supersede = Annotated[
     str,

@@ -15,7 +15,6 @@ EVENTS = ("push", "tag", "pull_request", "manual", "schedule")
 FIELDS = 5
 URL = re.compile(r"https?://[^\s/?#@]+[^\s]*", re.IGNORECASE)
 LANE = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 VOLUME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}")
 SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -121,10 +120,6 @@ Secrets = Annotated[
 Files = Annotated[
     tuple[str, ...],
     *_listed(_each(_inside, "absolute paths such as /reports/*.xml"), {"type": "string", "pattern": "^/"}),
-]
-Hosts = Annotated[
-    tuple[str, ...],
-    *_listed(_each(HOST.fullmatch, "names such as shop.example.test"), {"type": "string"}),
 ]
 Lane = Annotated[str, PlainValidator(_lane), WithJsonSchema({"type": "string", "pattern": "^[a-z0-9-]*$"})]
 Cron = Annotated[str, PlainValidator(_cron), WithJsonSchema({"type": "string", "examples": ["0 3 * * *"]})]

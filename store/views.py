@@ -140,6 +140,7 @@ def _run(row: RunRow, project: str, links: Links) -> View:
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),
         "url": links.run(row.id),
+        "links": (row.config or {}).get("links") or {},
     }
 
 

@@ -288,3 +288,16 @@ def test_a_project_whose_answers_fail_shows_no_tick(client: FlaskClient, databas
 def _answers(page: str, project: str) -> str:
     """Return the last cell of a project's row."""
     return page.partition(f'<tr id="p-{project}">')[2].partition("</tr>")[0].rpartition("<td ")[2]
+
+
+def test_a_run_shows_what_its_configuration_links_to(client: FlaskClient, database: Database) -> None:
+    with database.begin() as session:
+        run = make.run(session, make.project(session), {"source": "passed"})
+        run.config = {"links": {"<b>Run</b>book": "https://wiki.example.test/shop?a=1&b"}}
+    page = get(client, "/runs/r1")
+    link = '<a href="https://wiki.example.test/shop?a=1&amp;b" rel="noopener noreferrer">&lt;b&gt;Run&lt;/b&gt;book</a>'
+    assert link in page
+    assert Check(page).faults == []
+    assert client.get("/api/v1/runs/r1").get_json()["links"] == {
+        "<b>Run</b>book": "https://wiki.example.test/shop?a=1&b"
+    }

@@ -175,7 +175,7 @@ def test_a_problem_names_the_file_it_is_in(name: str) -> None:
     ("text", "said"),
     [
         ("stages:\n  build: {build: all, need: []}", "2 stages.build: unknown key `need` — did you mean `needs`?"),
-        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: image, build, builder, release, command, env, volumes, depends_on, profiles, ready, protocol, hosts, port, health, drain, main, paths, paths_ignore"),
+        ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: image, build, builder, release, command, env, volumes, depends_on, profiles, ready, port, health, drain, main, paths, paths_ignore"),
         ("stages:\n  build:\n    build: all\n    timeout: 900", "4 stages.build: `timeout` takes a time like 5m, not 900"),
         ("stages: {build: {build: all, silence: 0s}}", "1 stages.build: `silence` takes a time like 5m, not 0s"),
         ("stages: {build: {build: all, timeout: 8d}}", "1 stages.build: `timeout` can be 7d at most, not 8d"),

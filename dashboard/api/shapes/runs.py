@@ -71,6 +71,7 @@ class Run(Shape):
     started_at: Time | None
     finished_at: Time | None
     url: Address
+    links: dict[str, Address] = Field(description="what the project's slipway.yml calls so")
     stages: list[Stage]
     images: list[Image]
     deployments: list[DeploymentId]
