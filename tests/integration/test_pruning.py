@@ -1,6 +1,7 @@
 """Cleaning up: what is past its time goes, what anything needs stays, whoever is at work meanwhile."""
 
 import threading
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
