@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.errors import Rejected
 from pipeline.project import check_name
 from pipeline.spec_references import check_services, mapping, of_stage, unfit, words
-from pipeline.spec_words import GROUPS, Flaw, near, show
+from pipeline.spec_words import GROUPS, Flaw, Place, near, show
 
 KINDS = ("build", "test", "deploy", "task")
 
@@ -56,6 +56,8 @@ def _stage(name: str, stage: Mapping[str, Any], groups: Mapping[str, Mapping[str
         yield Flaw(("stages", name), f"a stage does exactly one of {', '.join(KINDS)}; this one says {kinds}")
     yield from _named(name, stage, groups)
     yield from _test(name, mapping(stage.get("test")), groups["services"])
+    for kind in ("test", "task"):
+        yield from _cut_off(("stages", name, kind), mapping(stage.get(kind)))
     task = mapping(stage.get("task"))
     if task and ("image" in task) == ("in" in task):
         yield Flaw(("stages", name, "task"), "a task says exactly one of `image` and `in`")
@@ -73,6 +75,13 @@ def _test(name: str, test: Mapping[str, Any], services: Mapping[str, Any]) -> It
         if isinstance(into, str) and into not in beside:
             place = ("stages", name, "test", "restore", index, "into")
             yield Flaw(place, f"`into` takes a service that `with` names, not {show(into)}")
+
+
+def _cut_off(at: Place, work: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Yield what a command without a network is to reach all the same."""
+    for key in ("with", "against"):
+        if work.get("network") == "none" and work.get(key):
+            yield Flaw((*at, "network"), f"`network: none` reaches nothing, and `{key}` needs to be reached")
 
 
 def _schedules(trigger: Any, stages: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -24,6 +24,7 @@ def problems(text: str) -> list[str]:
         ("test: {in: db, run: x}", "'db' has an `image` and is never built; this takes a service that is"),
         ("test: {in: web, run: x, against: stagin}", "no environment 'stagin' — did you mean 'staging'?"),
         ("test: {in: web, run: x, with: [redis], restore: {into: db, run: y}}", "`into` takes a service that `with` names, not db"),
+        ("test: {in: web, run: x, with: [redis], network: none}", "`network: none` reaches nothing, and `with` needs to be reached"),
         ("test: {in: web, run: x, restore: 5}", "`restore` takes a list, not 5"),
         ("test: {in: web, run: x, with: [db], restore: [{into: db, rum: y, run: z}]}", "unknown key `rum` — did you mean `run`?"),
         ("test: {in: web, run: x, with: [db], restore: {into: db}}", "`run` is missing"),
