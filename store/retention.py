@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
 from pipeline.deployment import DeploymentState
+from pipeline.errors import StageFailed
 from pipeline.push import HEADS
 from pipeline.retention import Ages, Built, InUse, Shelf, Spent, spare
 from pipeline.spec_model import Retention
@@ -36,8 +37,12 @@ UNDER_WAY = (DeploymentState.QUEUED, DeploymentState.RUNNING)
 
 
 def ages(session: Session) -> dict[int, Ages]:
-    """Return what each project keeps, as the newest configuration of its default branch says."""
-    return {row.id: _ages(session, row) for row in session.scalars(select(ProjectRow))}
+    """Return what each project keeps, as the newest configuration of its default branch says.
+
+    A project whose configuration cannot be read, being another version's perhaps, is not there and keeps everything.
+    """
+    found = ((row.id, _ages(session, row)) for row in session.scalars(select(ProjectRow)))
+    return {project_id: kept for project_id, kept in found if kept is not None}
 
 
 def spent(session: Session, kept: Mapping[int, Ages], *, at: datetime) -> Spent:
@@ -111,9 +116,12 @@ def shelves(session: Session) -> dict[str, Shelf]:
     }
 
 
-def _ages(session: Session, project: ProjectRow) -> Ages:
+def _ages(session: Session, project: ProjectRow) -> Ages | None:
     known = runs.config_of(session, project.id, f"{HEADS}{project.default_branch}")
-    said = spec_file.from_json(known).retention if known else Retention()
+    try:
+        said = spec_file.from_json(known).retention if known else Retention()
+    except StageFailed:
+        return None
     return Ages(images=said.images, runs=said.runs, logs=said.logs)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runtime.files import locked
-from tests.killing import Killer, made_once, nothing_is_left_over, processes
+from tests.killing import Killer, made_once, nothing_is_left_over
 from tests.system import Repository, System, service_files, until
 
 SLOW_BUILD = "FROM slipway/base-busybox:local\nRUN sleep 3\nCOPY . /www\n"
@@ -109,22 +109,6 @@ def test_F14_what_redis_forgets_is_sent_again(slipway: System) -> None:
         owner(slipway, revision, "unit")
         sock = str(slipway.where["redis"]).removeprefix("unix://")
         subprocess.run(["redis-cli", "-s", sock, "FLUSHALL"], check=True, capture_output=True)
-        once(slipway, repository, revision)
-        pushing.wait(60)
-
-
-@pytest.mark.parametrize("part", ["redis-server", "workers clock", "gunicorn", "haproxy"])
-def test_a_part_killed_in_the_middle_of_a_run_comes_back_and_the_run_finishes_once(slipway: System, part: str) -> None:
-    name = part.replace(" ", "-")
-    repository = slipway.repository(f"part-{name}", service_files("one") | FILES["unit"])
-    revision = repository.commit()
-    with repository.start_push() as pushing:
-        owner(slipway, revision, "unit")
-        victims = processes(slipway, part)
-        assert victims
-        for pid in victims:
-            os.kill(pid, signal.SIGKILL)
-        until(lambda: ready(slipway), 15, lambda: f"{part} did not come back")
         once(slipway, repository, revision)
         pushing.wait(60)
 

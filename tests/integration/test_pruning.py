@@ -31,6 +31,7 @@ def release(service: str, letter: str) -> Release:
     return replace(rollout_world.release(service, letter), image=image)
 
 
+REAL_AGES = retention.ages
 KEEP = Ages(images=1, runs=90 * 86_400.0, logs=30 * 86_400.0)
 
 
@@ -266,3 +267,17 @@ def test_a_person_is_shown_what_would_go_before_it_goes(world: World, monkeypatc
     assert "1 images" in said("--yes")
     assert built(world) == {"b"}
     assert "nothing is left over, nothing is past its time" in said("--dry-run")
+
+
+def test_what_is_kept_is_what_the_default_branch_says_and_all_of_it_if_nobody_understands_that(world: World) -> None:
+    run, _ = world.push("a" * 40)
+    said = {"services": {"web": {}}, "version": 1, "name": "shop", "branch": "main", "stages": {}, "environments": {}}
+    for retained, number in (({"images": 3}, 3), ({}, 20)):
+        with world.database.begin() as session:
+            session.get_one(RunRow, run).config = said | {"retention": retained}
+            session.flush()
+            assert REAL_AGES(session)[world.project.id].images == number
+    with world.database.begin() as session:
+        session.get_one(RunRow, run).config = said | {"of_a_later_version": 1}
+        session.flush()
+        assert REAL_AGES(session) == {}
