@@ -14,7 +14,7 @@ from pipeline.outcome import State
 from pipeline.project import Project
 from pipeline.push import HEADS, TAGS, Push
 from pipeline.telling import person
-from store import catalog, messages, runs
+from store import catalog, heads, messages, runs
 from store.schema import RunRow
 
 
@@ -31,6 +31,9 @@ def build(ask: Ask, intent: Intent) -> Reply:
     target = intent.targets[0]
     project = project_named(ask.session, target.name)
     old = _pushed(ask, project, target.ref)
+    if isinstance(old, Push):
+        stages = list(dict.fromkeys(intent.words)) or None
+        return _first(ask, project, old, Wish(reason=intent.reason, stages=stages))
     return again(ask, project, old, Wish(reason=intent.reason, stages=_stages(ask, old, intent.words)))
 
 
@@ -42,18 +45,32 @@ def again(ask: Ask, project: Project, old: RunRow, wish: Wish) -> Reply:
     if not State(old.state).ended and (old.wanted is None or old.wanted == wish.stages):
         text = f"{run_name(old.id)} of {project.name} `{short(old.revision)}` is {old.state} already."
         return Reply(text=text, code="already_started")
-    push = Push(ref=old.ref, before=old.before, after=old.revision, message=old.message, author=old.author)
+    before = old.before or old.revision
+    push = Push(ref=old.ref, before=before, after=old.revision, message=old.message, author=old.author)
+    run = _make(ask, project, push, wish, of=run_name(old.id))
+    where = old.ref.removeprefix(HEADS).removeprefix(TAGS)
+    only = f", only {', '.join(wish.stages)}" if wish.stages else ""
+    text = f"🔨 {project.name} `{short(old.revision)}` on `{where}` is built again as {run_name(run)}{only}."
+    return Reply(text=text, everyone=True, runs=(run,))
+
+
+def _first(ask: Ask, project: Project, push: Push, wish: Wish) -> Reply:
+    """Make the first run of what we were told of and never ran, or of what only git can find."""
+    run = _make(ask, project, push, wish, of="first")
+    where = f" on `{push.branch or push.tag}`" if push.before else ""
+    text = f"🔨 {project.name} `{short(push.after)}`{where} is built as {run_name(run)}."
+    return Reply(text=text, everyone=True, runs=(run,))
+
+
+def _make(ask: Ask, project: Project, push: Push, wish: Wish, *, of: str) -> int:
     asked = runs.Asked(
-        again=f"{run_name(old.id)}.{ask.at.timestamp():.6f}",
+        again=f"{of}.{ask.at.timestamp():.6f}",
         reason=wish.reason or f"asked for by {person(ask.actor)}",
         wanted=wish.stages,
     )
     run, _ = runs.create(ask.session, project, push, trigger="chat", at=ask.at, asked=asked)
     messages.touch(ask.session, "run", run, channel=ask.channel, at=ask.at)
-    where = old.ref.removeprefix(HEADS).removeprefix(TAGS)
-    only = f", only {', '.join(wish.stages)}" if wish.stages else ""
-    text = f"🔨 {project.name} `{short(old.revision)}` on `{where}` is built again as {run_name(run)}{only}."
-    return Reply(text=text, everyone=True, runs=(run,))
+    return run
 
 
 def _stages(ask: Ask, old: RunRow, named: Sequence[str]) -> list[str] | None:
@@ -70,8 +87,11 @@ def _stages(ask: Ask, old: RunRow, named: Sequence[str]) -> list[str] | None:
     return list(dict.fromkeys(named)) or None
 
 
-def _pushed(ask: Ask, project: Project, ref: str) -> RunRow:
-    """Return the newest run of what a ref means among what was pushed; git is never asked."""
+def _pushed(ask: Ask, project: Project, ref: str) -> RunRow | Push:
+    """Return the newest run of what a ref means among what was pushed, or what to run where that had none.
+
+    Git is never asked: what looks like a commit's digits is found by the run's first stage, or is not.
+    """
     wanted = project.default_branch if ref in {"", "head", "latest"} else ref
     hits = {
         revision: whole
@@ -86,6 +106,11 @@ def _pushed(ask: Ask, project: Project, ref: str) -> RunRow:
         run = catalog.latest_run(ask.session, project.id, revision, ref=whole)
         if run is not None:
             return run
+    for whole in (f"{HEADS}{wanted}", f"{TAGS}{wanted}"):
+        if told := heads.told(ask.session, project.id, whole):
+            return Push(ref=whole, before=told, after=told)
+    if SHA.fullmatch(wanted):
+        return Push(ref=f"{HEADS}{project.default_branch}", before="", after=wanted.lower())
     close = near(wanted, catalog.branches(ask.session, project.id))
     meant = f" Did you mean {either(close)}?" if close else ""
     raise Rejected(f"`{wanted[:60]}` of {project.name} was never pushed here.{meant}", code="never_pushed")

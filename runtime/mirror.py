@@ -53,6 +53,13 @@ class Mirror:
         """Tell whether a revision is on a ref as it was brought here; None if the mirror cannot say."""
         return self.tip(ref) == revision or self.descends(here(ref), revision)
 
+    def find(self, ref: str, prefix: str) -> str:
+        """Return the one commit on a ref brought here that begins with these digits, or nothing."""
+        asked = ["rev-parse", "--verify", "--quiet", f"{prefix}^{{commit}}"]
+        done = run(asked, git_dir=self.path, seconds=self.seconds)
+        found = done.out.decode().strip()
+        return found if not done.code and found.startswith(prefix) and self.holds(ref, found) else ""
+
     def descends(self, name: str, ancestor: str) -> bool | None:
         """Tell whether an object here comes after another, or is it; None if the mirror cannot say."""
         ask = ["merge-base", "--is-ancestor", "--end-of-options", ancestor, name]

@@ -1,6 +1,7 @@
 """Projects' repositories: fetched into mirrors, read and packed without ever being checked out."""
 
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -27,6 +28,7 @@ __all__ = ["GitSource", "check_url"]
 T = TypeVar("T")
 GLANCE_SECONDS = 10.0
 LARGEST = 2 * 1024**3
+DIGITS = re.compile(r"[0-9a-f]{7,64}")
 
 
 class GitSource:
@@ -71,6 +73,16 @@ class GitSource:
         check_ref(ref)
         with self._lock(project):
             return mirror.update(host, ref)
+
+    def find(self, project: str, url: str, ref: str, prefix: str, *, credentials: Credentials | None = None) -> str:
+        """Bring `ref` into the mirror and return the one commit on it that begins with these digits, or nothing."""
+        host, mirror = self._host(project, url, self._seconds, credentials), self._mirror(project)
+        if not DIGITS.fullmatch(prefix):
+            raise StageFailed("a commit is named by 7 to 64 of its digits", code="bad_revision")
+        check_ref(ref)
+        with self._lock(project):
+            mirror.update(host, ref)
+            return mirror.find(ref, prefix)
 
     def tips(self, project: str, url: str, *, credentials: Credentials | None = None) -> Mapping[str, Tip]:
         """Ask the host for every branch and tag, by full name; nothing is brought here. Raises Unavailable."""

@@ -38,7 +38,8 @@ NOT_ASKED = Asked()
 class StageWork:
     """A stage and all its worker needs to know of the run around it.
 
-    `wanted` are the stages that were asked for, None is all; a run that is not `trusted` is a stranger's.
+    `wanted` are the stages that were asked for, None is all; a run that is not `trusted` is a stranger's. Without a
+    `before` somebody has named a commit by its digits, and which ref holds it is to be found.
     """
 
     run_id: int
@@ -57,6 +58,7 @@ class StageWork:
     pull_request: int | None = None
     build_number: int | None = None
     approved_by: str = ""
+    before: str = ""
 
     @property
     def may_begin(self) -> bool:
@@ -148,6 +150,7 @@ def work(session: Session, stage_id: int) -> StageWork:
         pull_request=run.pull_request,
         build_number=run.build_number,
         approved_by=run.approved_by,
+        before=run.before,
     )
 
 
@@ -229,6 +232,12 @@ def begun_before(session: Session, then: datetime) -> list[int]:
     """Return the runs that began before a time, have not ended and have not been asked to."""
     going_on = (RunRow.state == State.RUNNING) & RunRow.finished_at.is_(None) & ~RunRow.cancel_requested
     return list(session.scalars(select(RunRow.id).where(going_on, RunRow.started_at < then).order_by(RunRow.id)))
+
+
+def locate(session: Session, run_id: int, *, ref: str, revision: str) -> None:
+    """Note of which ref and commit a run is that somebody has asked for by a commit's first digits."""
+    row = session.get_one(RunRow, run_id)
+    row.ref, row.revision, row.before = ref, revision, revision
 
 
 def approve(session: Session, run_id: int, by: str, *, at: datetime) -> None:

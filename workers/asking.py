@@ -35,6 +35,11 @@ def push_tag(ctx: Context, project: Project, revision: str, name: str) -> None:
     _ask(ctx, project, lambda known: ctx.source.push_tag(project.name, project.url, revision, name, credentials=known))
 
 
+def find(ctx: Context, project: Project, ref: str, prefix: str) -> str:
+    """Bring a ref into the project's mirror and return the one commit on it that begins so, or nothing."""
+    return _ask(ctx, project, lambda known: ctx.source.find(project.name, project.url, ref, prefix, credentials=known))
+
+
 def tips(ctx: Context, project: Project) -> Mapping[str, Tip]:
     """Return every branch and tag that the host has."""
     return _ask(ctx, project, lambda known: ctx.source.tips(project.name, project.url, credentials=known))

@@ -15,6 +15,7 @@ from store.races import settled
 from store.refs import BY_PUSH
 from store.runs import StageWork
 from workers import asking
+from workers.locating import locate
 from workers.stage import Done, Scene
 from workers.steps import ATTEMPTS
 
@@ -41,6 +42,8 @@ def pin(scene: Scene) -> Done | None:
     """
     source, work, project = scene.ctx.source, scene.work, scene.project
     if work.trigger not in BY_PUSH:
+        if not work.before:
+            locate(scene)
         asking.fetch(scene.ctx, project, work.ref, work.revision)
         return None
     with scene.ctx.database.read() as session:

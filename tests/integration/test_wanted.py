@@ -50,7 +50,7 @@ class Hearing(World):
         """Make a run and leave it waiting."""
         with self.database.begin() as session:
             project = projects.get(session, self.project.id)
-            push = Push(ref=ref, before="", after=revision)
+            push = Push(ref=ref, before="0" * 40, after=revision)
             again = str(next(self.numbers))
             return runs.create(session, project, push, trigger=trigger, at=MOMENT, asked=runs.Asked(again=again))[0]
 
