@@ -45,7 +45,7 @@ def make(bench: Bench) -> str:
     scene, service = bench.scene, bench.service
     ctx, work = scene.ctx, scene.work
     with ctx.database.read() as session:
-        known = images.find(session, scene.project.id, bench.name, work.revision)
+        known = images.find(session, scene.project.id, bench.name, work.revision, by=work.run_id)
     if known and (is_there(scene, known) or _restored(bench, known)):
         bench.say(f"{bench.name}: this commit was built before: {known.reference}")
         return "was built before"
@@ -57,7 +57,9 @@ def make(bench: Bench) -> str:
     with ctx.database.begin() as session:
         if known:
             images.replace(session, scene.project.id, image, made)
-        images.record(session, scene.project.id, image, made, run_id=work.run_id, at=ctx.now())
+        kept = images.record(session, scene.project.id, image, made, run_id=work.run_id, at=ctx.now())
+    if kept.digest != image.digest:
+        _give_way(bench, kept)
     return f"unchanged since {short(image.built_revision)}" if found else "built"
 
 
@@ -77,6 +79,15 @@ def dockerfile(bench: Bench, context: str, path: str) -> bytes:
 def _builders_dockerfile(bench: Bench) -> bytes:
     path = bench.service.builder.dockerfile if bench.service.builder else None
     return dockerfile(bench, ".", path) if path else b""
+
+
+def _give_way(bench: Bench, kept: Image) -> None:
+    """Leave the commit's tags to the image that another run has made of it meanwhile: there is only one."""
+    bench.say(f"{bench.name}: another run was faster: {kept.reference}")
+    registry = bench.scene.ctx.registry
+    registry.tag(kept.name, kept.digest, (kept.revision,))
+    if kept.release_digest:
+        registry.tag(kept.name, kept.release_digest, (f"{kept.revision}{RELEASE}",))
 
 
 def _restored(bench: Bench, image: Image) -> bool:

@@ -238,6 +238,34 @@ RUN --mount=type=secret,id=ca_bundle cmp /tmp/seen /run/secrets/ca_bundle && rm 
     assert "proxy.test:3128" not in said.replace("= http://proxy.test:3128", "") and "CERTIFICATES" not in said
 
 
+def test_of_two_runs_that_build_one_commit_at_a_time_the_first_makes_its_image(
+    yard: Yard, engine: DockerEngine, image: str
+) -> None:
+    revision = yard.repository.commit({"Dockerfile": f"FROM {image}\nRUN date +%N >/date\n".encode()})
+    service = yard.project.name
+    name = f"{yard.ctx.registry_address}/{service}/{service}"
+    faster: list[Image] = []
+
+    class Meddling(Heard):
+        """Has another run come to its end while this one is at work."""
+
+        def write(self, line: str) -> None:
+            super().write(line)
+            if " RUN date" in line and not faster:
+                engine.tag(image, f"{name}:faster")
+                digest = engine.push(f"{name}:faster", lambda _line: None)
+                faster.append(Image(service=service, name=name, revision=revision, digest=digest))
+                made = images.Made(port=None, builder="buildkit")
+                with yard.database.begin() as session:
+                    images.record(session, yard.project.id, faster[0], made, run_id=1, at=MOMENT)
+
+    yard.ctx = dataclasses.replace(yard.ctx, transcripts=Meddling())
+    stage, _ = yard.run(revision)
+    assert stage.state == "passed", stage.reason
+    there = {yard.tag(service, revision), yard.tag(service, "main"), yard.image(revision, service).digest}
+    assert there == {faster[0].digest}
+
+
 def test_F44_an_image_that_the_registry_has_lost_is_pushed_again(
     yard: Yard,
 ) -> None:
