@@ -41,7 +41,8 @@ def _names(tree: Tree, files: Files) -> list[str]:
             return list(file_names(said))
         except PydanticCustomError:
             return []
-    return [name for name in FILES if files.get(name) is not None][:1]
+    first = next((name for name in FILES if files.get(name) is not None), None)
+    return [] if first is None else [first]
 
 
 def _merge(tree: Tree, services: dict[str, Any], found: Composed, names: list[str]) -> None:

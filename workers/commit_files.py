@@ -1,5 +1,8 @@
 """The files of one commit that say what a project is, read as they are asked for."""
 
+from contextlib import suppress
+
+from pipeline.errors import StageFailed
 from pipeline.ports import Source
 from pipeline.spec import CANDIDATES
 
@@ -11,8 +14,10 @@ class CommitFiles:
         self._source = source
         self._project = project
         self._revision = revision
-        self._known: dict[str, bytes | None] = dict.fromkeys(CANDIDATES)
-        self._known |= source.files(project, revision, CANDIDATES)
+        self._known: dict[str, bytes | None] = {}
+        # One that cannot be read may be one that nobody asks for.
+        with suppress(StageFailed):
+            self._known = dict.fromkeys(CANDIDATES) | dict(source.files(project, revision, CANDIDATES))
 
     def get(self, path: str, /) -> bytes | None:
         """Return a regular file of the commit, or None. Raises StageFailed for a symbolic link or a huge file."""
