@@ -34,9 +34,15 @@ class Client:
         wanted = {name: value for name, value in query.items() if value is not None}
         return self._ask("GET", path, params=wanted).json()
 
-    def text(self, path: str, offset: int = 0) -> bytes:
-        """Return plain text from a byte on. Raises Rejected or Unavailable."""
-        return self._ask("GET", path, params={"from": offset}).content
+    def log(self, path: str, offset: int = 0, *, lines: int | None = None) -> tuple[bytes, int, bool]:
+        """Return a stage's log from a byte on, or its last lines; where to read on, and whether that was all.
+
+        Raises Rejected or Unavailable.
+        """
+        answer = self._ask("GET", path, params={"from": offset} if lines is None else {"lines": lines})
+        went_on = answer.headers.get("X-Slipway-Next")
+        after = int(went_on) if went_on else offset + len(answer.content)
+        return answer.content, after, answer.headers.get("X-Slipway-Ended", "true") == "true"
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask for something to be done. Raises Rejected or Unavailable."""

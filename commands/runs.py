@@ -1,7 +1,6 @@
-"""`slipway run` and `slipway log`: look at runs, follow, cancel or retry them, through the HTTP API."""
+"""`slipway run`: look at runs, follow, cancel or retry them, through the HTTP API."""
 
 import json
-import re
 import sys
 import time
 from typing import Any
@@ -11,13 +10,12 @@ import click
 
 from commands.client import Client
 from commands.run_lines import ended, run_line, stage_line, told
-from pipeline.errors import NotFound, Unavailable
+from pipeline.errors import Unavailable
 
-PAUSE = 0.3
+PAUSE = 0.15
 PATIENCE = 30.0
 EXIT = {"passed": 0, "failed": 1}
 COULD_NOT_TELL = 5
-COLOURS = re.compile(rb"\x1b\[[0-9;:]*m")
 
 View = dict[str, Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON as the API gives it.")
@@ -100,28 +98,6 @@ def retry(run_id: str, stage: str | None, reason: str, as_json: bool) -> None:
     _act(run_id, "retry", as_json, reason=reason, **({"stage": stage} if stage else {}))
 
 
-@click.command()
-@click.argument("run_id", metavar="ID")
-@click.argument("stage", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the stage has ended.")
-def log(run_id: str, stage: str | None, follow: bool) -> None:
-    """Show what a stage of a run has written: STAGE, or the one that broke it, or the last one that ran."""
-    with Client() as client:
-        found = client.get(f"/runs/{quote(run_id, safe='')}")
-        name = stage or _worth_reading(found)
-        path = f"/runs/{found['id']}/stages/{quote(name, safe='')}/log"
-        offset = 0
-        while True:
-            over = not follow or ended(_stage(client.get(f"/runs/{found['id']}"), name))
-            data = client.text(path, offset)
-            offset += len(data)
-            sys.stdout.buffer.write(data if sys.stdout.isatty() else COLOURS.sub(b"", data))
-            sys.stdout.flush()
-            if over:
-                return
-            time.sleep(PAUSE)
-
-
 def _follow(client: Client, run_id: str, *, quiet: bool) -> View:
     """Return the run once it has ended. A server that restarts meanwhile is waited for, for half a minute."""
     said: set[str] = set()
@@ -163,20 +139,3 @@ def _act(run_id: str, verb: str, as_json: bool, **said: str) -> None:
 def tell(done: View, as_json: bool) -> None:
     """Say what was done, as people read it or as JSON."""
     click.echo(json.dumps(done, ensure_ascii=False) if as_json else done.get("detail") or done.get("reply") or "Done.")
-
-
-def _worth_reading(found: View) -> str:
-    stages = found["stages"]
-    broken = [one for one in stages if one["state"] in {"failed", "error"}]
-    begun = [one for one in stages if one["attempt"]]
-    if not stages:
-        raise NotFound(f"{found['id']} has no stages yet")
-    return str((broken or begun[-1:] or stages)[0]["name"])
-
-
-def _stage(found: View, name: str) -> View:
-    stages: list[View] = found["stages"]
-    stage = next((one for one in stages if one["name"] == name), None)
-    if stage is None:
-        raise NotFound(f"{found['id']} has no stage {name}")
-    return stage

@@ -33,19 +33,19 @@ def install(app: Flask) -> None:
 
 def page_asked(usual: int = USUAL) -> Page:
     """Return the page of a list that the request asks for. Raises Rejected for what is no number."""
-    wanted = _whole("limit", usual)
-    return Page(limit=min(max(1, wanted), MOST), before=min(_whole("cursor", 0), BIGGEST_ID) or None)
+    wanted = whole("limit", usual)
+    return Page(limit=min(max(1, wanted), MOST), before=min(whole("cursor", 0), BIGGEST_ID) or None)
 
 
 def part_asked(usual: int = 1_000) -> Part:
     """Return the part that the request asks for of a list of tests. Raises Rejected for what is no number."""
-    limit = min(max(1, _whole("limit", usual)), MOST_TESTS)
-    return Part(limit=limit, offset=min(_whole("cursor", 0), BIGGEST_ID))
+    limit = min(max(1, whole("limit", usual)), MOST_TESTS)
+    return Part(limit=limit, offset=min(whole("cursor", 0), BIGGEST_ID))
 
 
 def verdict_asked() -> str | None:
     """Return how the tests that are asked for ended. Raises Rejected for a way in which no test ever ends."""
-    return _one_of("state", Verdict)
+    return one_of("state", Verdict)
 
 
 def test_filter() -> TestFilter:
@@ -56,7 +56,7 @@ def test_filter() -> TestFilter:
 def run_filter() -> RunFilter:
     """Return which runs are asked for. Raises Rejected for a state that no run is ever in."""
     return RunFilter(
-        project=_word("project"), revision=_word("revision"), state=_one_of("state", State), branch=_word("branch")
+        project=_word("project"), revision=_word("revision"), state=one_of("state", State), branch=_word("branch")
     )
 
 
@@ -66,8 +66,8 @@ def delivery_filter() -> DeliveryFilter:
         project=_word("project"),
         forge=_word("forge"),
         code=_word("code"),
-        verdict=_one_of("verdict", VERDICTS),
-        source=_one_of("source", SOURCES),
+        verdict=one_of("verdict", VERDICTS),
+        source=one_of("source", SOURCES),
     )
 
 
@@ -79,7 +79,8 @@ def _said(name: str) -> bool:
     return request.args.get(name, "") not in NO
 
 
-def _one_of(name: str, known: Iterable[str]) -> str | None:
+def one_of(name: str, known: Iterable[str]) -> str | None:
+    """Return one of the words there are, if the request gives one. Raises Rejected for any other."""
     value = _word(name)
     words = list(known)
     if value and value not in words:
@@ -87,7 +88,8 @@ def _one_of(name: str, known: Iterable[str]) -> str | None:
     return value
 
 
-def _whole(name: str, otherwise: int) -> int:
+def whole(name: str, otherwise: int) -> int:
+    """Return a whole number that the request gives. Raises Rejected for what is none."""
     text = request.args.get(name)
     if text is None:
         return otherwise

@@ -1,4 +1,4 @@
-"""What a stage has written: one page of it for people, a stream of it for those who follow."""
+"""What a stage has written, and a stream of it for those who follow."""
 
 import json
 import time
@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from markupsafe import Markup
+from dashboard.ansi import plain
+from dashboard.log_lines import lines_of, painted
 
-from dashboard.ansi import paint, plain
-
-LINES = 2_000
 POLL_SECONDS = 0.08
 BEAT_SECONDS = 15.0
 LONGEST_SECONDS = 600.0
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+CLOSED_LOOK_SECONDS = 0.25
 RETRY_MS = 2_000
 
 
@@ -36,12 +35,16 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Transcript:
-    """One stage's transcript; `over` tells that the stage is, whatever its file says."""
+    """One stage's transcript. `over`: the stage has ended; `long_over`: so long ago that its file would say so by now.
+
+    A file that says that no more will come may be wrong: the stage may be tried once more.
+    """
 
     reader: Reader
     run: int
     stage: str
     over: Callable[[], bool]
+    long_over: Callable[[], bool]
 
     def read(self, offset: int) -> bytes:
         """Return some of what was written from this byte on."""
@@ -51,33 +54,17 @@ class Transcript:
         """Yield everything that was written from this byte on."""
         return self.reader.chunks(self.run, self.stage, offset)
 
-    def ended(self) -> bool:
-        """Tell whether the transcript says of itself that no more will come."""
+    def size(self) -> int:
+        """Return how many bytes there are."""
+        return self.reader.size(self.run, self.stage)
+
+    def closed(self) -> bool:
+        """Tell whether the writer has said that no more will come."""
         return self.reader.ended(self.run, self.stage)
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LogPage:
-    """Up to 2,000 numbered lines; `offset` is the byte from which a reader goes on."""
-
-    lines: tuple[tuple[int, Markup], ...]
-    number: int
-    pages: int
-    total: int
-    offset: int
-    ended: bool
-
-
-def log_page(transcript: Transcript, number: int | None) -> LogPage:
-    """Return a page of a transcript, the last one unless another is asked for."""
-    ended = transcript.ended() or transcript.over()
-    whole = b"".join(transcript.chunks())
-    lines = _lines(whole)
-    pages = max(1, -(-len(lines) // LINES))
-    shown = min(max(1, number or pages), pages)
-    first = (shown - 1) * LINES
-    painted = enumerate(paint(lines[first : first + LINES]), start=first + 1)
-    return LogPage(lines=tuple(painted), number=shown, pages=pages, total=len(lines), offset=len(whole), ended=ended)
+    def ended(self) -> bool:
+        """Tell whether nothing more will come; asked before a read, it makes that read the last one needed."""
+        return self.over() and (self.closed() or self.long_over())
 
 
 def follow(
@@ -91,16 +78,16 @@ def follow(
 ) -> Iterator[str]:
     """Yield server-sent events until the transcript ends, the reader is gone or time is up; ids are byte offsets."""
     offset, close = start, time.monotonic() + seconds
-    spoken = looked = time.monotonic()
-    over = transcript.over()
+    spoken = time.monotonic()
+    looks = _Looks(transcript)
     yield f"retry: {RETRY_MS}\n\n"
     while time.monotonic() < close and not gone():
         # Asked before reading: what was written before the end is then never left out.
-        ended = over or transcript.ended()
+        ended = looks.ended()
         if data := transcript.read(offset):
             offset += len(data)
             spoken = time.monotonic()
-            yield _event(_lines(data), offset, html=html)
+            yield _event(data, offset, html=html)
             continue
         if ended:
             yield f"id: {offset}\nevent: end\ndata: {{}}\n\n"
@@ -108,17 +95,28 @@ def follow(
         if time.monotonic() - spoken >= beat:
             spoken = time.monotonic()
             yield ": still here\n\n"
-        if time.monotonic() - looked >= LOOK_SECONDS:
-            looked, over = time.monotonic(), transcript.over()
         time.sleep(POLL_SECONDS)
 
 
-def _event(lines: list[str], offset: int, *, html: bool) -> str:
+class _Looks:
+    """Asks the database now and then, and a little more often once the file says that it is whole."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._transcript = transcript
+        self._next = 0.0
+        self._ended = False
+
+    def ended(self) -> bool:
+        now = time.monotonic()
+        if not self._ended and now >= self._next:
+            closed = self._transcript.closed()
+            self._ended = self._transcript.ended()
+            self._next = now + (CLOSED_LOOK_SECONDS if closed else LOOK_SECONDS)
+        return self._ended
+
+
+def _event(data: bytes, offset: int, *, html: bool) -> str:
     """Return one event. No line can hold a line break of any kind, or it could speak for the server."""
-    shown = [json.dumps([str(one) for one in paint(lines)])] if html else [plain(one) for one in lines]
+    lines = lines_of(data)
+    shown = [json.dumps([one.as_json() for one in painted(lines)])] if html else [plain(one) for one in lines]
     return f"id: {offset}\n" + "".join(f"data: {one}\n" for one in shown) + "\n"
-
-
-def _lines(data: bytes) -> list[str]:
-    text = data.decode("utf-8", "replace")
-    return text.removesuffix("\n").split("\n") if text else []

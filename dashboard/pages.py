@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from dashboard.api.tests import shown as shown_artifact
 from dashboard.asking import page_asked, run_filter
 from dashboard.drawing import chosen, failure, left_out, let_pass, tail_of, waterfall
-from dashboard.logs import log_page
+from dashboard.log_pages import log_page
 from dashboard.reading import Reading, number
 from pipeline.outcome import State
 from store import artifacts, views, views_board, views_places, views_tests
@@ -42,7 +42,8 @@ def make_pages(reading: Reading) -> Blueprint:
         stage = chosen(found, request.args.get("stage"))
         log = None
         if stage is not None and stage["attempt"]:
-            log = log_page(reading.transcript(name, stage["name"]), request.args.get("page", type=int))
+            page, line = (request.args.get(word, type=int) for word in ("page", "line"))
+            log = log_page(reading.transcript(name, stage["name"]), page, line=line)
         moving = found["state"] in MOVING
         drawn = {
             "rows": waterfall(found, now),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from dashboard.events import Streams
 from dashboard.logs import Reader, Transcript
+from dashboard.words import parsed
 from pipeline.errors import NotFound
 from pipeline.outcome import State
 from store import views, views_deliveries, views_places, views_tests
@@ -20,6 +21,8 @@ from store.views import View
 
 # PostgreSQL's integers; it would refuse to look for a bigger one.
 BIGGEST_ID = 2**31 - 1
+# So long a worker may take to write the end of a transcript, once its stage is over.
+PATIENCE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,11 +85,17 @@ class Reading:
             reader=self.transcripts,
             run=number(run["id"], "r"),
             stage=stage,
-            over=lambda: self._over(run["id"], stage),
+            over=lambda: self._over(run["id"], stage) is not None,
+            long_over=lambda: (self._over(run["id"], stage) or 0.0) > PATIENCE,
         )
 
-    def _over(self, run: str, stage: str) -> bool:
-        return any(one["name"] == stage and State(one["state"]).ended for one in self.run(run)["stages"])
+    def _over(self, run: str, stage: str) -> float | None:
+        """Return for how many seconds a stage has been over, None if it is not."""
+        found = next((one for one in self.run(run)["stages"] if one["name"] == stage), None)
+        if found is None or not State(found["state"]).ended:
+            return None
+        since = parsed(found["finished_at"])
+        return (self.now() - since).total_seconds() if since else PATIENCE * 2
 
 
 def number(name: str, letter: str) -> int:

@@ -64,6 +64,13 @@ class WrongType(Rejected):
     status = 415
 
 
+class BadRange(Rejected):
+    """There is nothing in that range."""
+
+    code = "bad_range"
+    status = 416
+
+
 class StageFailed(SlipwayError):
     """The project's own code or configuration made a stage fail; trying again would not help."""
 

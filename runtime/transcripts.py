@@ -15,10 +15,11 @@ from runtime.transcript_text import without_colours
 READ_BYTES = 256 * 1024
 TAIL_BYTES = 256 * 1024
 PATIENCE = 1.0
+LATER_TAIL_BYTES = 64 * 1024
 
 
 class FileTranscripts:
-    """pipeline.ports.Transcripts on a directory. `limit` is how many bytes of the beginning one attempt keeps."""
+    """pipeline.ports.Transcripts on a directory. A stage keeps `limit` bytes, of them `tail` of its end."""
 
     def __init__(self, directory: Path, *, limit: int, tail: int = 1024**2) -> None:
         self._directory = directory
@@ -32,7 +33,8 @@ class FileTranscripts:
         path = self._path(run, stage)
         with suppress(OSError):
             _end(path).unlink(missing_ok=True)
-        transcript = FileTranscript(path, limit=self._limit, tail=self._tail, done=self._forget)
+        head, tail = self._room(self.size(run, stage), attempt)
+        transcript = FileTranscript(path, limit=head, tail=tail, done=self._forget)
         with self._guard:
             self._open[path] = transcript
         if attempt > 1:
@@ -75,6 +77,14 @@ class FileTranscripts:
         while chunk := self.read(run, stage, offset):
             offset += len(chunk)
             yield chunk
+
+    def _room(self, size: int, attempt: int) -> tuple[int, int]:
+        """Return how many bytes of its beginning and of its end an attempt may keep, after what is there already."""
+        tail = min(self._tail, self._limit // 2)
+        if attempt > 1:
+            # However much those before it have kept: how an attempt ended can always be read.
+            return max(0, self._limit - tail - size), min(tail, LATER_TAIL_BYTES)
+        return max(0, self._limit - tail), tail
 
     def _read(self, path: Path, offset: int, most: int) -> bytes:
         try:

@@ -1,11 +1,9 @@
 // Keeps a page as new as the server's: fetches it again and merges it, and follows a log that is being written.
 "use strict";
-const KEPT_LINES = 5000;
 const live = document.getElementById("live");
 const news = document.getElementById("news");
 let paused = false;
 let lost = false;
-let stream = null;
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
@@ -18,6 +16,8 @@ function merge(old, fresh) {
     old.replaceWith(fresh);
   } else if (old.nodeType !== Node.ELEMENT_NODE) {
     if (old.data !== fresh.data) old.data = fresh.data;
+  } else if (old.hasAttribute("data-script")) {
+    // What our scripts have put there, no server knows of.
   } else if (!followed(old) || old.dataset.keep !== fresh.dataset.keep) {
     mergeAttributes(old, fresh);
     if (old !== document.activeElement) mergeChildren(old, fresh);
@@ -25,8 +25,10 @@ function merge(old, fresh) {
 }
 
 function mergeAttributes(old, fresh) {
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
-  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  // What the reader has opened or closed stays so.
+  const theirs = old.nodeName === "DETAILS" ? "open" : "";
+  for (const { name } of [...old.attributes]) if (name !== theirs && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (name !== theirs && old.getAttribute(name) !== value) old.setAttribute(name, value);
 }
 
 function mergeChildren(old, fresh) {
@@ -48,10 +50,6 @@ function mergeChildren(old, fresh) {
     place.remove();
     place = next;
   }
-}
-
-function followed(log) {
-  return stream?.log === log && stream.source.readyState !== EventSource.CLOSED;
 }
 
 function typing() {
@@ -80,30 +78,6 @@ async function refresh() {
   setTimeout(refresh, Number(live.dataset.every));
 }
 
-function followLog() {
-  const log = live.querySelector("[data-stream]");
-  if (stream && stream.log === log) return;
-  stream?.source.close();
-  stream = null;
-  if (!log) return;
-  let last = Number(log.dataset.last);
-  const source = new EventSource(log.dataset.stream);
-  stream = { log, source };
-  source.onmessage = (event) => {
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    document.getElementById("nolines")?.remove();
-    log.insertAdjacentHTML("beforeend", JSON.parse(event.data).map((html) => line(++last, html)).join(""));
-    while (log.childElementCount > KEPT_LINES) log.firstElementChild.remove();
-    if (atEnd) log.scrollTop = log.scrollHeight;
-  };
-  source.addEventListener("end", () => source.close());
-}
-
-// The server has escaped the line, and the page's policy runs no script that it did not send as a file.
-function line(number, html) {
-  return `<p id="L${number}"><a href="#L${number}" data-n="${number}" aria-label="Line ${number}"></a>${html}</p>`;
-}
-
 const pause = document.createElement("button");
 pause.textContent = "Pause updates";
 pause.setAttribute("aria-pressed", "false");
@@ -115,5 +89,5 @@ pause.onclick = () => {
 document.getElementById("tools").append(pause);
 localTimes(document);
 followLog();
-for (const log of document.querySelectorAll(".log")) if (!location.hash.startsWith("#L")) log.scrollTop = log.scrollHeight;
+showLine();
 setTimeout(refresh, Number(live.dataset.every));

@@ -16,8 +16,8 @@ from tests.browser import Page, browser
 from tests.parts import need
 
 PATHS = (
-    "/", "/runs/r1", "/environments", "/deployments", "/settings", "/settings/deliveries", "/settings/deliveries/1",
-    "/settings/chat", "/docs",
+    "/", "/runs/r1", "/tests", "/environments", "/deployments", "/settings", "/settings/deliveries",
+    "/settings/deliveries/1", "/settings/chat", "/docs",
 )  # fmt: skip
 LINES = "[...document.querySelectorAll('.log p')].map(p => p.id + ' ' + p.textContent)"
 
@@ -67,6 +67,40 @@ def test_a_run_is_followed_to_its_end(page: Page, url: str, tmp_path: Path, data
     written.write("after")
     written.close()
     page.wait(f"{LINES}.includes('L5 after')")
+
+
+def test_a_log_folds_follows_and_leads_to_its_lines(page: Page, url: str, tmp_path: Path, database: Database) -> None:
+    with database.begin() as session:
+        session.get_one(StageRow, 2).started_at = make.NOW
+    written = FileTranscripts(tmp_path / "transcripts", limit=1_000_000).open(1, "unit", 1)
+    for line in ("=== web", "all is well", "=== api", "Error: no basket", "=== worker"):
+        written.write(line)
+    written.settle(5)
+    page.open(f"{url}/runs/r1")
+    folds = "[...document.querySelectorAll('.log details')].map(one => [one.id, one.open])"
+    assert page.run(folds) == [["fold1", False], ["fold3", True], ["fold5", True]]
+    for line in ("::group::Install", "fetching", "::endgroup::", "after"):
+        written.write(line)
+    page.wait("document.querySelector('#L9')")
+    assert page.run(folds) == [["fold1", False], ["fold3", True], ["fold5", False], ["fold6", True]]
+    assert page.run("document.querySelector('#fold6 .count').textContent") == "3"
+    assert page.run("document.querySelector('#L9').closest('details')") is None
+    page.run("location.hash = '#L2'")
+    page.wait("document.querySelector('#fold1').open")
+    page.run("document.querySelector('.log').focus()")
+    for letter, wanted in (("w", "document.querySelector('.log.unwrapped')"), ("n", "location.hash === '#L4'")):
+        page.run(
+            f"document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{key: '{letter}', bubbles: true}}))"
+        )
+        page.wait(wanted)
+    written.close()
+
+
+def test_a_line_of_another_page_of_a_log_is_found(page: Page, url: str, tmp_path: Path) -> None:
+    make.transcript(tmp_path, 1, "unit", "".join(f"line {number}\n" for number in range(1, 5_001)), ended=False)
+    page.open(f"{url}/runs/r1#L120")
+    page.wait("document.querySelector('#L120')?.textContent === 'line 120'")
+    assert "line=120" in page.run("location.search")
 
 
 def test_a_new_run_does_not_take_the_focus_of_an_old_one(page: Page, url: str, database: Database) -> None:

@@ -38,6 +38,11 @@ def url(tmp_path: Path, database: Database) -> Iterator[str]:
         yield address
 
 
+def end_stage(database: Database) -> None:
+    with database.begin() as session:
+        session.get_one(StageRow, 1).state = "passed"
+
+
 @contextmanager
 def asked(url: str, path: str, **headers: str) -> Iterator[http.client.HTTPResponse]:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
@@ -87,7 +92,7 @@ def test_only_stages_of_the_run_have_logs(url: str, stage: str) -> None:
         assert answer.status == 404
 
 
-def test_lines_come_as_they_are_written_and_the_end_is_told(tmp_path: Path, url: str) -> None:
+def test_lines_come_as_they_are_written_and_the_end_is_told(tmp_path: Path, url: str, database: Database) -> None:
     written = FileTranscripts(tmp_path / "transcripts", limit=10_000).open(1, "unit", 1)
     with asked(url, f"{LOG}/stream") as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")
@@ -99,11 +104,13 @@ def test_lines_come_as_they_are_written_and_the_end_is_told(tmp_path: Path, url:
             assert event["data"] == [word]
             assert time.monotonic() - began < 1.0
         written.close()
+        end_stage(database)
         assert next(stream) == {"id": "14", "event": "end", "data": ["{}"]}
         assert next(stream, None) is None
 
 
-def test_a_reader_that_was_cut_off_goes_on_where_it_was(tmp_path: Path, url: str) -> None:
+def test_a_reader_that_was_cut_off_goes_on_where_it_was(tmp_path: Path, url: str, database: Database) -> None:
+    end_stage(database)
     make.transcript(tmp_path, 1, "unit", "one\ntwo\n")
     with asked(url, f"{LOG}/stream", Last_Event_ID="4") as answer:
         first, last = list(events(answer))
@@ -112,7 +119,8 @@ def test_a_reader_that_was_cut_off_goes_on_where_it_was(tmp_path: Path, url: str
         assert [event.get("event") for event in events(answer)] == ["end"]
 
 
-def test_a_line_cannot_speak_for_the_server(tmp_path: Path, url: str) -> None:
+def test_a_line_cannot_speak_for_the_server(tmp_path: Path, url: str, database: Database) -> None:
+    end_stage(database)
     make.transcript(tmp_path, 1, "unit", "a\rid: 0\revent: end\rdata: x\n\rretry: 1\n<script>\x1b[31m</b>\n")
     with asked(url, f"{LOG}/stream") as answer:
         raw = answer.read().decode()
@@ -135,7 +143,7 @@ def test_a_stage_that_is_over_ends_the_stream_even_if_its_writer_was_killed(
 
 def test_a_quiet_stream_beats_and_a_long_one_is_closed(tmp_path: Path) -> None:
     reader = FileTranscripts(tmp_path, limit=1)
-    transcript = Transcript(reader=reader, run=1, stage="unit", over=lambda: False)
+    transcript = Transcript(reader=reader, run=1, stage="unit", over=lambda: False, long_over=lambda: False)
     said = list(follow(transcript, 0, html=False, gone=lambda: False, seconds=0.5, beat=0.1))
     assert said[0].startswith("retry:") and said[1] == ": still here\n\n" and len(said) >= 3
     assert "event: end" not in "".join(said)
@@ -171,7 +179,8 @@ def test_idle_followers_leave_room_for_everybody_else(tmp_path: Path, database: 
         assert status == 200
 
 
-def test_many_readers_of_one_log_all_get_all_of_it(tmp_path: Path, url: str) -> None:
+def test_many_readers_of_one_log_all_get_all_of_it(tmp_path: Path, url: str, database: Database) -> None:
+    end_stage(database)
     make.transcript(tmp_path, 1, "unit", "".join(f"line {number}\n" for number in range(30_000)))
     seen: list[int] = []
 
@@ -187,3 +196,68 @@ def test_many_readers_of_one_log_all_get_all_of_it(tmp_path: Path, url: str) -> 
         reader.join(30)
     size = (tmp_path / "transcripts" / "r1" / "unit.log").stat().st_size
     assert seen == [size] * 4
+
+
+def test_a_log_is_read_in_part_without_colours_or_by_its_last_lines(
+    tmp_path: Path, url: str, database: Database
+) -> None:
+    make.transcript(tmp_path, 1, "unit", "one\n\x1b[31mtwo\x1b[0m\nthree\nfour\n")
+    for query, text, after in (
+        ("lines=2", b"three\nfour\n", "28"),
+        ("lines=1&from=4", b"\x1b[31mtwo\x1b[0m\n", "17"),
+        ("lines=99", b"one\n\x1b[31mtwo\x1b[0m\nthree\nfour\n", "28"),
+        ("ansi=strip&lines=3", b"two\nthree\nfour\n", "28"),
+        ("ansi=strip", b"one\ntwo\nthree\nfour\n", None),
+        ("ansi=keep&from=17", b"three\nfour\n", None),
+    ):
+        with asked(url, f"{LOG}?{query}") as answer:
+            assert (answer.read(), answer.headers["X-Slipway-Next"]) == (text, after), query
+    with asked(url, f"{LOG}?ansi=never") as answer:
+        assert answer.status == 400
+    for ended in ("false", "true"):
+        with asked(url, LOG) as answer:
+            assert answer.headers["X-Slipway-Ended"] == ended
+        end_stage(database)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "answered"),
+    [
+        ("bytes=0-2", (206, b"one", "bytes 0-2/8")),
+        ("bytes=4-", (206, b"two\n", "bytes 4-7/8")),
+        ("bytes=-3", (206, b"wo\n", "bytes 5-7/8")),
+        ("bytes=6-99", (206, b"o\n", "bytes 6-7/8")),
+        ("bytes=0-1,3-4", (200, b"one\ntwo\n", None)),
+        ("lines=1-2", (200, b"one\ntwo\n", None)),
+    ],
+)
+def test_a_part_of_a_log_is_asked_for_as_http_says(
+    tmp_path: Path, url: str, wanted: str, answered: tuple[int, bytes, str | None]
+) -> None:
+    make.transcript(tmp_path, 1, "unit", "one\ntwo\n")
+    with asked(url, LOG, Range=wanted) as answer:
+        assert (answer.status, answer.read(), answer.headers["Content-Range"]) == answered
+
+
+def test_a_part_that_is_not_there_yet_is_refused(tmp_path: Path, url: str) -> None:
+    make.transcript(tmp_path, 1, "unit", "one\n")
+    for wanted in ("bytes=4-", "bytes=9-12", "bytes=3-1"):
+        with asked(url, LOG, Range=wanted) as answer:
+            assert answer.status == 416
+
+
+def test_a_stream_goes_on_from_one_attempt_to_the_next(tmp_path: Path, url: str, database: Database) -> None:
+    kept = FileTranscripts(tmp_path / "transcripts", limit=10_000)
+    first = kept.open(1, "unit", 1)
+    with asked(url, f"{LOG}/stream") as answer:
+        stream = events(answer)
+        first.write("one")
+        assert next(stream)["data"] == ["one"]
+        first.close()
+        second = kept.open(1, "unit", 2)
+        second.write("two")
+        said = next(stream)["data"]
+        assert "".join(said).startswith("— attempt 2 —")
+        second.close()
+        end_stage(database)
+        assert [event.get("event") for event in stream][-1] == "end"

@@ -65,7 +65,7 @@ class Check(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        if tag == "script" and (values.get("src") != "/static/live.js"):
+        if tag == "script" and (values.get("src") not in {"/static/live.js", "/static/log.js"}):
             self.faults.append("a script that is not ours")
         self.faults += [f"{name} on <{tag}>" for name in values if name.startswith("on") or name == "style"]
         address = values.get("href") or values.get("src") or ""

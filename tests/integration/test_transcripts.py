@@ -103,13 +103,26 @@ def test_too_much_output_keeps_its_beginning_and_its_end(tmp_path: Path) -> None
 
 
 def test_output_just_over_the_limit_loses_nothing(tmp_path: Path) -> None:
-    kept = FileTranscripts(tmp_path, limit=1_000, tail=2_000)
+    kept = FileTranscripts(tmp_path, limit=2_500, tail=1_250)
     transcript = kept.open(7, "unit", 1)
     for number in range(150):
         transcript.write(f"line {number:05}")
     transcript.close()
     lines = [line for line in log(tmp_path).read_text().splitlines() if line.startswith("line")]
     assert lines == [f"line {number:05}" for number in range(150)]
+
+
+def test_however_many_attempts_a_stage_keeps_little_more_than_its_limit(tmp_path: Path) -> None:
+    kept = FileTranscripts(tmp_path, limit=1024**2, tail=256 * 1024)
+    for attempt in range(1, 6):
+        transcript = kept.open(7, "unit", attempt)
+        for number in range(20_000):
+            transcript.write(f"{attempt} line {number:05} {'x' * 80}")
+        transcript.close()
+        assert kept.tail(7, "unit", 1)[0].startswith(f"{attempt} line 19999")
+    text = log(tmp_path).read_text()
+    assert len(text) < 1024**2 + 5 * 70 * 1024
+    assert text.startswith("1 line 00000")
 
 
 def test_d6_a_flood_stays_within_its_bounds_and_is_fast(tmp_path: Path) -> None:
