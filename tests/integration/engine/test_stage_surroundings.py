@@ -115,8 +115,9 @@ def test_a_service_that_dies_is_named_whenever_it_does(world: StageWorld, image:
     stage = world.run({"image": image, "run": sh("true"), "services": {"store": early}})
     assert (stage.code, stage.reason) == ("backing_died", "store exited with 3 before it was ready")
     assert stage.tail == ["no config"]
-    later = store_of(image, command=sh(f"({LISTEN}) & sleep 3; echo oops; exit 4"))
-    stage = world.run({"image": image, "run": sh("sleep 6; exit 1"), "services": {"store": later}})
+    later = {"image": image, "command": sh("nc -l -p 6379; echo oops; exit 4")}
+    script = "until echo die | nc store 6379; do sleep 0.1; done; sleep 2; exit 1"
+    stage = world.run({"image": image, "run": sh(script), "services": {"store": later}})
     assert (stage.code, stage.reason) == ("backing_died", "store exited with 4 during the test")
     assert "store | oops" in world.transcript(stage)
 
