@@ -20,10 +20,13 @@ class Made:
     recipe: str = ""
 
 
-def find(session: Session, project_id: int, service: str, revision: str) -> Image | None:
-    """Return the image of a service's commit, if it was built."""
+def find(session: Session, project_id: int, service: str, revision: str, *, by: int | None = None) -> Image | None:
+    """Return the image of a service's commit, if it was built.
+
+    `by` is the run that is about to build it: what a stranger's run has made is nothing to one that is trusted.
+    """
     row = _find(session, project_id, service, revision)
-    return _image(row) if row else None
+    return _image(row) if row and not _strangers(session, row, by) else None
 
 
 def built_by(
@@ -37,10 +40,14 @@ def built_by(
 
 
 def record(session: Session, project_id: int, image: Image, made: Made, *, run_id: int, at: datetime) -> Image:
-    """Keep an image; if the commit has one already, that one stays and is returned."""
+    """Keep an image; if the commit has one already, that one stays and is returned, unless strangers have made it."""
     known = _find(session, project_id, image.service, image.revision)
-    if known is not None:
+    if known is not None and not _strangers(session, known, run_id):
         return _image(known)
+    if known is not None:
+        known.run_id, known.tested = run_id, False
+        replace(session, project_id, image, made)
+        return image
     row = ImageRow(
         project_id=project_id,
         service=image.service,
@@ -94,6 +101,15 @@ def _find(session: Session, project_id: int, service: str, revision: str) -> Ima
             ImageRow.project_id == project_id, ImageRow.service == service, ImageRow.revision == revision
         )
     )
+
+
+def _strangers(session: Session, row: ImageRow, run_id: int | None) -> bool:
+    """Tell whether a run that is not trusted has made an image, and the one that asks is."""
+    if run_id is None or row.run_id == run_id:
+        return False
+    query = select(RunRow.id).where(RunRow.id.in_([row.run_id, run_id]), RunRow.trusted)
+    ours = set(session.scalars(query))
+    return run_id in ours and row.run_id not in ours
 
 
 def _image(row: ImageRow) -> Image:

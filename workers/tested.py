@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from pipeline.decide import OWN_TAGS
 from pipeline.errors import SlipwayError
-from pipeline.outcome import State
 from pipeline.stage import Kind
 from store import images, jobs, messages, projects, runs
 from store.schema import StageRow
@@ -18,18 +17,22 @@ from workers.stage import Scene
 
 
 def mark_tested(session: Session, scene: Scene) -> None:
-    """Note that the commit's images are good once every build and test of the run but this one has passed."""
-    if is_last_check(session, scene):
+    """Note that the commit's images are good once every build and test of the run but this one has passed.
+
+    A run of some stages only proves nothing of the others, and a stranger's nothing to anybody.
+    """
+    work = scene.work
+    if work.trusted and work.wanted is None and is_last_check(session, scene):
         images.tested(session, scene.project.id, scene.work.revision)
-        if scene.work.trusted and scene.work.branch is not None:
+        if work.branch is not None:
             jobs.add(session, jobs.JobKind.TESTED, scene.work.stage.id, at=scene.ctx.now())
 
 
 def is_last_check(session: Session, scene: Scene) -> bool:
-    """Tell whether every build and test of the run but this one has passed."""
+    """Tell whether every build and test of the run but this one has passed, or failed and may."""
     run = runs.load(session, scene.work.run_id)
     others = [one for one in run.stages if one.kind in {Kind.BUILD, Kind.TEST} and one.id != scene.work.stage.id]
-    return all(one.state in {State.PASSED, State.SKIPPED} for one in others)
+    return all(one.lets_others_start for one in others)
 
 
 def handle(ctx: Context, claim: jobs.Claim) -> None:
