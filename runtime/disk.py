@@ -37,7 +37,10 @@ def places(home: Path, engine_root: Callable[[], str]) -> Callable[[], Iterable[
 
 
 def _lack(place: Path, least: int) -> str | None:
-    facts = os.statvfs(place)
+    try:
+        facts = os.statvfs(place)
+    except OSError:
+        return None  # what is not there cannot be full
     total, free = facts.f_blocks * facts.f_frsize, facts.f_bavail * facts.f_frsize
     wanted = min(least, total * SHARE)
     if free >= wanted:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
+from dashboard.health import make_health
 from store.session import Database
 from tests import factories as make
 from tests import serving
@@ -238,7 +240,7 @@ def test_every_part_has_a_word_and_one_that_is_down_makes_it_503(
         assert answer.status_code == 503
         return json.loads(answer.text)["parts"]
 
-    assert set(parts()) == {"database", "clock", "redis", "registry", "proxy", "dns", "engine"}
+    assert set(parts()) == {"database", "clock", "redis", "registry", "proxy", "dns", "engine", "disk"}
     assert parts()["database"] == "up" and parts()["clock"] == parts()["redis"] == "down"
     with database.begin() as session:
         lease = make.lease(session, until=time.time() + 60)
@@ -248,6 +250,15 @@ def test_every_part_has_a_word_and_one_that_is_down_makes_it_503(
     assert parts()["clock"] == "down"
     # Words only: nothing here tells a stranger where things are.
     assert str(home) not in client.get("/readyz").text
+
+
+def test_a_disk_with_little_room_is_shown_and_pushes_are_taken_in_all_the_same(database: Database) -> None:
+    app = Flask("tests")
+    app.register_blueprint(make_health(database, {}, lambda: "only 3 MB are free"))
+    with database.begin() as session:
+        make.lease(session, until=time.time() + 60)
+    answer = app.test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["parts"]["disk"]) == (200, "low")
 
 
 def test_a_database_that_does_not_answer_is_503_and_says_when_to_come_again(

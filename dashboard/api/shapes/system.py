@@ -15,4 +15,4 @@ class Ready(Shape):
     """Every part with a word."""
 
     status: str
-    parts: dict[str, Literal["up", "down"]]
+    parts: dict[str, Literal["up", "low", "down"]]
