@@ -253,7 +253,7 @@ def test_every_part_has_a_word_and_one_that_is_down_makes_it_503(
 
 
 def test_a_disk_with_little_room_is_shown_and_pushes_are_taken_in_all_the_same(database: Database) -> None:
-    app = Flask("tests")
+    app = Flask(__name__)
     app.register_blueprint(make_health(database, {}, lambda: "only 3 MB are free"))
     with database.begin() as session:
         make.lease(session, until=time.time() + 60)
