@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from pipeline.coverage import Coverage, parse_coverage
 from pipeline.errors import Rejected
-from pipeline.junit import Case, merge, parse
+from pipeline.junit import MOST_CASES, Case, merge, parse
 from pipeline.left_behind import Use, Wanted, path_of, too_wide, wanted
 from store.artifacts import Kept
 from workers.copies import Copy
@@ -17,6 +17,7 @@ from workers.copies import Copy
 # A report beyond this is no report; and no container has so much to say that reading on would be worth it.
 REPORT_BYTES = 16 * 1024**2
 REPORTS = 500
+ALL_REPORTS_BYTES = 64 * 1024**2
 MEMBERS = 50_000
 STREAM_BYTES = 2 * 1024**3
 
@@ -29,6 +30,7 @@ class Found:
     coverage: Coverage = field(default_factory=Coverage)
     kept: list[Kept] = field(default_factory=list)
     reports: int = 0
+    reports_bytes: int = 0
     left_out: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -77,8 +79,11 @@ class Harvest:
             self._keep(member, path, content)
 
     def _is_report(self, member: tarfile.TarInfo, path: str) -> bool:
-        self.found.reports += 1
-        if member.size <= REPORT_BYTES and self.found.reports <= REPORTS:
+        found = self.found
+        found.reports += 1
+        few = found.reports <= REPORTS and found.reports_bytes + member.size <= ALL_REPORTS_BYTES
+        if member.size <= REPORT_BYTES and few:
+            found.reports_bytes += member.size
             return True
         limit = f"larger than {REPORT_BYTES // 1024**2} MiB" if member.size > REPORT_BYTES else "one report too many"
         self.found.warnings.append(f"{path} was not read: it is {limit}")
@@ -87,11 +92,16 @@ class Harvest:
     def _parse(self, path: str, data: bytes, uses: frozenset[Use]) -> None:
         try:
             if Use.JUNIT in uses:
-                self.found.cases += parse(data)
+                self._count(parse(data))
             if Use.COVERAGE in uses:
                 self.found.coverage += parse_coverage(data)
         except Rejected as fault:
             self.found.warnings.append(f"{path} cannot be read: {fault.sentence}")
+
+    def _count(self, cases: tuple[Case, ...]) -> None:
+        if len(self.found.cases) + len(cases) > MOST_CASES:
+            raise Rejected(f"with it there would be more than {MOST_CASES:,} tests", code="bad_report")
+        self.found.cases += cases
 
     def _keep(self, member: tarfile.TarInfo, path: str, content: Callable[[], BinaryIO]) -> None:
         if member.size > self.bytes_left or self.files_left <= 0:

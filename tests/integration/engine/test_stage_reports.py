@@ -13,6 +13,13 @@ from tests.stage_world import StageWorld
 
 REPORTS = {"junit": ["/reports/*.xml"], "coverage": ["/reports/cov/coverage.xml"], "files": ["/reports/**/*.txt"]}
 
+ENDLESS = """
+cd /reports
+{ echo '<testsuite>'; seq 30000 | sed "s|.*|<testcase name='&'/>|"; echo '</testsuite>'; } >big1.xml
+sed "s/name='/name='x/" big1.xml >big2.xml
+dd if=/dev/zero of=huge.xml bs=1048576 count=17 2>/dev/null
+"""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, engine: DockerEngine, home: str) -> Iterator[StageWorld]:
@@ -106,6 +113,15 @@ def test_D12_links_and_names_that_lead_elsewhere_are_not_followed(world: StageWo
     stage = world.run(spec(image, script))
     assert (stage.state, world.kept(stage)) == ("passed", {"reports/c.txt": b"c\n"})
     assert any("bad.xml cannot be read: it declares a document type" in line for line in world.transcript(stage))
+
+
+def test_D12_reports_without_end_are_read_up_to_a_limit(world: StageWorld, image: str) -> None:
+    stage = world.run(spec(image, report(fine="") + ENDLESS))
+    said = world.transcript(stage)
+    assert stage.state == "passed"
+    assert any(line.endswith("huge.xml was not read: it is larger than 16 MiB") for line in said)
+    assert any("with it there would be more than 50,000 tests" in line for line in said)
+    assert stage.reason in {"30000 passed", "30001 passed"}
 
 
 def test_shards_run_beside_each_other_and_their_reports_are_one(world: StageWorld, image: str) -> None:
