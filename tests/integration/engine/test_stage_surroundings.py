@@ -146,3 +146,9 @@ def test_secrets_reach_the_command_and_nobody_who_reads(world: StageWorld, image
     assert "s3cr3t-value" not in "\n".join(shown)
     stranger = world.run(spec, trusted=False, approved_by="bo")
     assert (stranger.state, stranger.code) == ("failed", "no_secrets_for_forks")
+
+
+def test_tests_against_an_environment_where_nothing_serves_say_so(world: StageWorld, image: str) -> None:
+    stage = world.run({"image": image, "run": sh("true"), "against": "ci"})
+    assert (stage.state, stage.code) == ("failed", "nothing_serves")
+    assert stage.reason == "nothing serves in ci: let a stage deploy there, and let this one need it"
