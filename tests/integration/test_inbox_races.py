@@ -104,7 +104,8 @@ def test_a_push_that_stops_a_run_and_the_end_of_that_runs_source_stage_do_not_wa
     with story.database.begin() as session:
         runs.begin(session, claim.ref_id, at=story.now)
         work = runs.work(session, claim.ref_id)
-    ctx = cast(Context, SimpleNamespace(database=story.database, now=lambda: story.now, channel="#deploys"))
+    known = {"database": story.database, "now": lambda: story.now, "channel": "#deploys", "leaving": threading.Event()}
+    ctx = cast(Context, SimpleNamespace(**known))
     pushed: list[Future[Answer]] = []
 
     def record(session: Session) -> None:
