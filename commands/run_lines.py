@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.names import short
 from pipeline.outcome import State
+from pipeline.progress import in_words, left_of
 
 SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
 FLAKY = "~"
@@ -23,10 +24,12 @@ def ended(thing: View) -> bool:
 
 
 def run_line(run: View) -> str:
-    """Return a run in one line."""
+    """Return a run in one line, with how long it will still take if that is known."""
+    left = left_of(run, datetime.now(UTC))
     where = run["branch"] or run["tag"] or run["ref"]
     words = (f"{run['id']:<6}", f"{_sign(run)} {_word(run):<10}", f"{run['project']}", short(run["revision"]))
-    return clean(f"{'  '.join(words)}  {where}  {subject(run['message'])}  {took(run)}".rstrip())
+    time = f"{took(run)}{f', {in_words(left)}' if left else ''}"
+    return clean(f"{'  '.join(words)}  {where}  {subject(run['message'])}  {time}".rstrip())
 
 
 def stage_line(stage: View) -> str:

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from dashboard.ansi import paint
 from dashboard.words import parsed
+from pipeline.progress import left_of
 
 View = dict[str, Any]
 
@@ -89,6 +90,9 @@ def bars(runs: list[View], now: datetime) -> list[View]:
 
 def time_left(run: View, usual: float | None, now: datetime) -> float | None:
     """Return how long a run will still take if it is like those before it; None if that cannot be told."""
+    planned = left_of(run, now) if len(run["stages"]) > 1 else None
+    if planned is not None:
+        return planned or None
     if usual is None or run["started_at"] is None:
         return None
     left = usual - _seconds(run, now)

@@ -12,6 +12,7 @@ from dashboard.ansi import plain
 from dashboard.drawing import bars, time_left
 from dashboard.mrkdwn import mrkdwn
 from pipeline.names import short
+from pipeline.progress import in_words
 
 POLICY = "; ".join(
     (
@@ -47,6 +48,7 @@ def install(app: Flask, *, now: Callable[[], datetime], facts: dict[str, Any]) -
         "subject": words.subject,
         "person": words.person,
         "mrkdwn": mrkdwn,
+        "left_in_words": in_words,
         "plain": plain,
         "plain_lines": lambda text: "\n".join(plain(line) for line in text.split("\n")),
         "bars": lambda runs: bars(runs, _now(now)),

@@ -165,9 +165,16 @@ def begin(session: Session, stage_id: int, *, at: datetime) -> None:
     stage = session.get_one(StageRow, stage_id)
     run = session.get_one(RunRow, stage.run_id)
     stage.state, stage.reason, stage.attempt = State.RUNNING, "", stage.attempt + 1
+    stage.progress = ""
     stage.started_at = stage.started_at or at
     run.state = State.RUNNING
     run.started_at = run.started_at or at
+
+
+def say_progress(session: Session, stage_id: int, text: str) -> None:
+    """Note how far a stage that runs has come."""
+    running = (StageRow.id == stage_id) & (StageRow.state == State.RUNNING)
+    session.execute(update(StageRow).where(running).values(progress=text))
 
 
 def wait(session: Session, stage_id: int, reason: str) -> None:

@@ -1,6 +1,6 @@
 """Runs as people and programs read them: plain dictionaries in the shapes of the API."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, select, true
 from sqlalchemy.orm import Session
 
+from pipeline.outcome import State
 from pipeline.push import HEADS, Push
 from store import lanes
 from store.links import Links
 from store.schema import DeploymentRow, ImageRow, ProjectRow, RunRow, StageRow
+from store.usual import of_stages
 
 View = dict[str, Any]
 # No revision that begins as another text comes after that text and these; LIKE would read every revision.
@@ -98,11 +100,18 @@ def _views(session: Session, links: Links, rows: list[Any]) -> list[View]:
     deployments = session.execute(
         select(DeploymentRow.run_id, DeploymentRow.id).where(DeploymentRow.run_id.in_(ids)).order_by(DeploymentRow.id)
     ).all()
+    # Of what is over nobody asks how long it will take.
+    moving = {row.project_id for row in runs if not State(row.state).ended}
+    usual = {project: of_stages(session, project) for project in moving}
     waits = lanes.waits(session, [stage.id for stage in stages if stage.lane and stage.state == "queued"])
     return [
         _run(row, project, links)
         | {
-            "stages": [_stage(stage, links, waits.get(stage.id)) for stage in stages if stage.run_id == row.id],
+            "stages": [
+                _stage(stage, links, waits.get(stage.id), usual.get(row.project_id, {}))
+                for stage in stages
+                if stage.run_id == row.id
+            ],
             "flaky": any(stage.flaky for stage in stages if stage.run_id == row.id),
             "images": [
                 image(one) for one in images if (one.project_id, one.revision) == (row.project_id, row.revision)
@@ -144,7 +153,8 @@ def _run(row: RunRow, project: str, links: Links) -> View:
     }
 
 
-def _stage(row: StageRow, links: Links, waits: str | None) -> View:
+def _stage(row: StageRow, links: Links, waits: str | None, usual: Mapping[tuple[str, str], float]) -> View:
+    state = State(row.state)
     return {
         "name": row.name,
         "title": row.title,
@@ -159,6 +169,8 @@ def _stage(row: StageRow, links: Links, waits: str | None) -> View:
         "needs": row.needs,
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),
+        "expected_seconds": None if state.ended else usual.get((row.name, row.kind)),
+        "progress": row.progress if state is State.RUNNING else "",
         "reason": row.reason or waits or "",
         "code": row.code,
         "tail": row.tail,

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pipeline.errors import Cancelled, SlipwayError, StageFailed
+from workers.progress import steps
 from workers.stage import Scene
 
 Say = Callable[[str], None]
@@ -20,7 +21,7 @@ def side_by_side(scene: Scene, names: Iterable[str], work: Work, *, at_once: int
     """
     wanted = list(names)
     if len(wanted) < 2:  # nothing to tell apart
-        return {name: work(name, scene.transcript.write, scene.ctx.stopping.is_set) for name in wanted}
+        return {name: work(name, steps(scene.transcript, scene.progress), scene.ctx.stopping.is_set) for name in wanted}
     over, faults = threading.Event(), dict[str, SlipwayError]()
 
     def one(name: str) -> str:

@@ -15,6 +15,7 @@ from store import ends, jobs, lanes, messages, projects, runs, stops
 from store.deployments import end_of_stage
 from store.following import claim_next
 from workers.context import Context
+from workers.progress import Progress
 from workers.prune import check_room
 from workers.tokens import own
 
@@ -31,6 +32,10 @@ class Done:
     record: Callable[[Session], None] = _nothing
 
 
+def _untold(_text: str) -> None:
+    """Tell nobody how far a stage has come."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
     """What a stage's kind works with."""
@@ -40,6 +45,7 @@ class Scene:
     work: runs.StageWork
     project: Project
     transcript: Transcript
+    progress: Callable[[str], None] = _untold
 
 
 KindOfWork = Callable[[Scene], Done]
@@ -55,7 +61,10 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> job
     transcript = ctx.transcripts.open(work.run_id, work.stage.name, work.attempt)
     transcript.hide(secrets)
     try:
-        done = _do(Scene(ctx=ctx, claim=claim, work=work, project=project, transcript=transcript), kinds)
+        scene = Scene(
+            ctx=ctx, claim=claim, work=work, project=project, transcript=transcript, progress=Progress(ctx, work)
+        )
+        done = _do(scene, kinds)
         return _end(ctx, claim, work, done)
     finally:
         transcript.close()

@@ -24,6 +24,8 @@ class Stage(Shape):
     needs: list[str]
     started_at: Time | None
     finished_at: Time | None
+    expected_seconds: float | None = Field(description="of one that is not over: the median of its last twenty passes")
+    progress: str = Field(description="how far it has come, such as `step 3 of 7`, while it runs")
     reason: str
     code: str
     tail: list[str] = Field(description="the last lines of what broke it")

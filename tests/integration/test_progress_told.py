@@ -1,0 +1,57 @@
+"""How far a stage has come, and how long a run will still take, where people look."""
+
+from pathlib import Path
+
+import pytest
+
+from store import runs, usual
+from store.links import Links
+from store.schema import RunRow, StageRow
+from store.session import Database
+from store.views import run as view
+from tests import factories as make
+from tests import fakes
+from workers.progress import Progress, steps
+
+LINKS = Links(web="http://127.0.0.1:8070")
+
+
+@pytest.fixture
+def running(database: Database) -> int:
+    """Return a run that runs; three before it passed."""
+    with database.begin() as session:
+        shop = make.project(session)
+        for began in (400, 300, 200):
+            make.run(session, shop, {"build": "passed", "unit": "passed"}, began=began)
+        stages = {"build": "running", "unit": "queued"}
+        return make.run(session, shop, stages, state="running", began=0.5).id
+
+
+def test_a_stage_usually_takes_as_long_as_it_did(database: Database, running: int) -> None:
+    with database.read() as session:
+        assert usual.of_stages(session, session.get_one(RunRow, running).project_id) == {
+            ("build", "build"): 1.0,
+            ("unit", "test"): 1.0,
+        }
+        now, before = (view(session, LINKS, number) for number in (running, running - 1))
+    assert now and [one["expected_seconds"] for one in now["stages"]] == [1.0, 1.0]
+    assert before and [one["expected_seconds"] for one in before["stages"]] == [None, None]
+
+
+def test_a_builds_step_is_told_while_it_runs(database: Database, running: int, tmp_path: Path) -> None:
+    with database.read() as session:
+        stage = session.query(StageRow).filter_by(run_id=running, name="build").one().id
+        work = runs.work(session, stage)
+    take = steps(fakes.Transcripts(), Progress(fakes.context(database, tmp_path), work))
+    for line in ("#5 [web 3/7] RUN make", "#5 DONE 0.1s", "#6 [web 4/7] RUN too soon after the last word"):
+        take(line)
+
+    def said() -> list[str]:
+        with database.read() as session:
+            found = view(session, LINKS, running)
+        return [one["progress"] for one in found["stages"]] if found else []
+
+    assert said() == ["step 3 of 7", ""]
+    with database.begin() as session:
+        session.get_one(StageRow, stage).state = "passed"
+    assert said() == ["", ""]
