@@ -29,7 +29,6 @@ from dashboard.logs import Reader
 from dashboard.metrics import make_metrics
 from dashboard.pages import make_pages
 from dashboard.pressing import make_pressing
-from dashboard.pressing import make_pressing
 from dashboard.reading import Reading
 from dashboard.redelivery import Redelivery
 from dashboard.settings import make_settings
@@ -164,7 +163,6 @@ def _register(app: Flask, settings: Settings, ports: Ports, rules: Access, inbox
     app.register_blueprint(make_openapi(version()))
     app.register_blueprint(make_login(rules))
     app.register_blueprint(make_pages(reading))
-    app.register_blueprint(make_pressing(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_pressing(ports.database, channel=settings.slack.channel, now=ports.now))
     app.register_blueprint(make_testing(reading))
     app.register_blueprint(make_settings(reading, redelivery, vault))
