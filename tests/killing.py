@@ -40,10 +40,12 @@ class Killer:
         while sum(self.killed.values()) < number:
             time.sleep(self._chance.uniform(0.2, 1.5))
             victim = self._next()
-            if self._kill(victim):
-                self.killed[victim] = self.killed.get(victim, 0) + 1
-            else:
-                self._bag.insert(0, victim)
+            if not self._kill(victim):
+                # Every run has ended by now: there is nobody at work any more, but there are parts.
+                victim = self._chance.choice(PARTS)
+                if not self._kill(victim):
+                    continue
+            self.killed[victim] = self.killed.get(victim, 0) + 1
         for thaw in self._thaws:
             thaw.join()
         self._thaws.clear()
@@ -80,11 +82,17 @@ class Killer:
         return True
 
     def _children(self) -> list[int]:
-        with self.slipway.sql() as connection:
-            owners = connection.exec_driver_sql(AT_WORK).scalars().all()
-        pids = [int(owner.split(":")[1]) for owner in owners if owner]
-        self._chance.shuffle(pids)
-        return pids
+        """Return who is at work at a stage, in any order; wait a moment for somebody to be."""
+        deadline = time.monotonic() + 3
+        while True:
+            with self.slipway.sql() as connection:
+                owners = connection.exec_driver_sql(AT_WORK).scalars().all()
+            ours = set(processes(self.slipway, "workers"))
+            pids = [pid for pid in (int(owner.split(":")[1]) for owner in owners if owner) if pid in ours]
+            if pids or time.monotonic() > deadline:
+                self._chance.shuffle(pids)
+                return pids
+            time.sleep(0.05)
 
 
 def _wake(pid: int) -> None:
