@@ -7,6 +7,7 @@ from notify.wording import author, code, cut, escape, link, quote, revision, sen
 from pipeline.names import run_name
 from pipeline.outcome import State
 from pipeline.ports import ChatMessage
+from pipeline.progress import in_words
 from pipeline.push import HEADS, TAGS
 from pipeline.stage import Kind
 from pipeline.stories import RunStory, StageStory
@@ -110,7 +111,8 @@ def _progress(story: RunStory) -> tuple[str, str]:
     if story.state is State.WAITING:
         return MARKS[State.WAITING], f"waits for approval: {cut(escape(story.reason), 300)}"
     if story.running:
-        return DOING[story.running.kind]
+        mark, word = DOING[story.running.kind]
+        return mark, f"{word} · {in_words(story.left)}" if story.left else str(word)
     return MARKS.get(story.state, "◌"), "queued" if story.state is State.RUNNING else story.state.value
 
 

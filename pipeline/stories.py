@@ -42,7 +42,7 @@ class Mended:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStory:
-    """One push through the stages; `subject` and `author` are other people's words."""
+    """One push through the stages; `subject` and `author` are other people's words, `left` seconds until its end."""
 
     id: int
     project: str
@@ -55,6 +55,7 @@ class RunStory:
     stages: tuple[StageStory, ...] = ()
     addresses: tuple[Address, ...] = ()
     seconds: float | None = None
+    left: float | None = None
     mended: Mended | None = None
 
     @property

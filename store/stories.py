@@ -1,7 +1,7 @@
 """Stories: what the live messages tell, read from the rows."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -9,12 +9,14 @@ from sqlalchemy.orm import Session
 
 from pipeline.deployment import Cause, DeploymentState, Release
 from pipeline.outcome import State
+from pipeline.progress import Going, seconds_left
 from pipeline.push import HEADS
 from pipeline.stage import Kind
 from pipeline.stories import Address, DeploymentStory, Mended, Part, RunStory, StageStory, Story
 from store import deployments, lanes
 from store.links import Links
 from store.schema import DeploymentRow, EnvironmentRow, ProjectRow, RouteRow, RunRow, StageRow
+from store.usual import of_stages
 
 BROKEN = frozenset({State.FAILED, State.ERROR})
 FURTHEST_BACK = 200
@@ -47,8 +49,28 @@ def run_story(session: Session, run_id: int, links: Links) -> RunStory | None:
         stages=tuple(_stage(stage, waits.get(stage.id, "")) for stage in stages),
         addresses=_addresses(session, _deployed_by(session, run_id), links),
         seconds=_seconds(row.started_at or row.created_at, row.finished_at),
+        left=_left(session, row, stages),
         mended=_mended(session, row) if row.ref == f"{HEADS}{project.default_branch}" else None,
     )
+
+
+def _left(session: Session, run: RunRow, stages: Iterable[StageRow]) -> float | None:
+    """Return how many seconds a run will still take, if it goes as it usually does."""
+    if State(run.state).ended or run.started_at is None:
+        return None
+    usual = of_stages(session, run.project_id)
+    going = [
+        Going(
+            name=one.name,
+            needs=one.needs,
+            ended=State(one.state).ended,
+            started_at=one.started_at,
+            usual=usual.get((one.name, one.kind)),
+        )
+        for one in stages
+    ]
+    # A plan of the source stage alone tells nothing of what will follow it.
+    return seconds_left(going, datetime.now(UTC)) if len(going) > 1 else None
 
 
 def deployment_story(session: Session, deployment_id: int, links: Links) -> DeploymentStory | None:

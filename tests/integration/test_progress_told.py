@@ -1,13 +1,16 @@
 """How far a stage has come, and how long a run will still take, where people look."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from notify.messages_run import run_message
 from store import runs, usual
 from store.links import Links
 from store.schema import RunRow, StageRow
 from store.session import Database
+from store.stories import run_story
 from store.views import run as view
 from tests import factories as make
 from tests import fakes
@@ -55,3 +58,14 @@ def test_a_builds_step_is_told_while_it_runs(database: Database, running: int, t
     with database.begin() as session:
         session.get_one(StageRow, stage).state = "passed"
     assert said() == ["", ""]
+
+
+def test_the_chat_message_says_how_long_it_will_take(database: Database, running: int) -> None:
+    with database.begin() as session:
+        for stage in session.query(StageRow).filter_by(name="unit", state="passed"):
+            stage.finished_at = (stage.started_at or make.NOW) + timedelta(minutes=2)
+    with database.read() as session:
+        story = run_story(session, running, LINKS)
+        over = run_story(session, running - 1, LINKS)
+    assert story and "about 2 min left" in str(run_message(story, web_url="http://x", channel="#d"))
+    assert over and over.left is None
