@@ -94,7 +94,7 @@ def test_a_test_has_a_history(application: Flask) -> None:
     assert application.test_client().get(f"{API}/tests/9999").status_code == 404
 
 
-def test_artifacts_are_listed_and_are_only_ever_downloads(application: Flask) -> None:
+def test_L7_artifacts_are_listed_and_are_only_ever_downloads(application: Flask) -> None:
     gone, report = ask(application, "/runs/r3/artifacts")["items"]
     assert (report["stage"], report["path"], report["size"]) == ("unit", "out/report <1>.html", len(HTML))
     client = application.test_client()

@@ -46,7 +46,7 @@ def masked(text: str, *secrets: str) -> str:
         lambda text: f"{text[:5]}\x00\u200b{text[5:]}",
     ],
 )
-def test_l4_no_form_of_a_secret_is_shown(shape: object) -> None:
+def test_L4_no_form_of_a_secret_is_shown(shape: object) -> None:
     said = shape(SECRET)  # type: ignore[operator]
     found = masked(f"before {said} after", SECRET, SECRET.lower())
     assert UNSEEN.sub("", found) == f"before {MASK} after"
@@ -54,7 +54,7 @@ def test_l4_no_form_of_a_secret_is_shown(shape: object) -> None:
 
 @pytest.mark.parametrize("user", ["", "a", "ab", "bob:", "someone:"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
-def test_l4_base64_is_masked_wherever_it_begins(user: str, encode: object) -> None:
+def test_L4_base64_is_masked_wherever_it_begins(user: str, encode: object) -> None:
     said = encode(f"{user}{SECRET}:rest".encode()).decode()  # type: ignore[operator]
     found = masked(f"Authorization: Basic {said}")
     assert MASK in found
