@@ -1,4 +1,4 @@
-"""What follows a stage at once: the worker that ended one goes on with its run, unless others have waited for longer."""
+"""What follows a stage at once: its worker goes on with the run, unless others have waited for longer."""
 
 from datetime import UTC, datetime
 

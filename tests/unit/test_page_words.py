@@ -77,7 +77,7 @@ def test_the_thinnest_bar_is_still_seen_and_none_leaves_the_axis() -> None:
 
 
 def test_time_left_is_not_told_when_it_takes_longer_than_usual() -> None:
-    run = {"started_at": at(10), "finished_at": None}
+    run: dict[str, Any] = {"started_at": at(10), "finished_at": None, "stages": []}
     assert drawing.time_left(run, 30.0, NOW) == 20.0
     assert drawing.time_left(run, 9.0, NOW) is None
     assert drawing.time_left(run, None, NOW) is None

@@ -13,7 +13,8 @@ from workers.stage import Scene
 
 def scene(lines: list[str]) -> Scene:
     ctx = SimpleNamespace(stopping=threading.Event())
-    return cast(Scene, SimpleNamespace(ctx=ctx, transcript=SimpleNamespace(write=lines.append)))
+    said = SimpleNamespace(write=lines.append)
+    return cast(Scene, SimpleNamespace(ctx=ctx, transcript=said, progress=lambda _text: None))
 
 
 def test_each_line_says_whose_it_is_unless_there_is_but_one() -> None:
