@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.spec import Spec
-from pipeline.spec_model import Service
+from pipeline.spec_service import Service
 from pipeline.spec_types import written
 
 FIRST_LINE = "# Made by `slipway config show --compose`.\n"

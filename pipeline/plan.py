@@ -9,7 +9,8 @@ from pipeline.globs import matches_any
 from pipeline.nearest import missing
 from pipeline.outcome import Outcome, skipped
 from pipeline.spec import Spec, Stage
-from pipeline.spec_model import Service, Task, Test, When
+from pipeline.spec_service import Service
+from pipeline.spec_stage import Task, Test, When
 from pipeline.stage import PlannedStage
 
 SOURCE = "source"

@@ -12,7 +12,9 @@ from pipeline.spec_checks import check
 from pipeline.spec_compose import add_compose
 from pipeline.spec_defaults import NO_SERVICE, About, fill_in
 from pipeline.spec_load import Tree, read
-from pipeline.spec_model import PARTS, Environment, Service, Spec, Stage
+from pipeline.spec_model import PARTS, Environment, Spec
+from pipeline.spec_service import Service
+from pipeline.spec_stage import Stage
 from pipeline.spec_types import is_null
 from pipeline.spec_words import GROUPS, Flaw, Problem, SpecProblems, translate
 

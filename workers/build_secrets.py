@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from pipeline.errors import StageFailed
-from pipeline.spec_model import Service
+from pipeline.spec_service import Service
 from store import secrets
 from workers.stage import Scene
 

@@ -12,7 +12,7 @@ from pipeline.context_tar import context_tar
 from pipeline.images import ImageSpec, image_labels
 from pipeline.names import label, run_name
 from pipeline.ports import Produced
-from pipeline.spec_model import Builder
+from pipeline.spec_service import Builder
 
 if TYPE_CHECKING:
     from workers.image import Bench

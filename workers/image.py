@@ -12,7 +12,7 @@ from pipeline.errors import StageFailed, Unavailable
 from pipeline.images import RELEASE, Image, ImageSpec, image_labels, image_name
 from pipeline.names import run_name, short
 from pipeline.ports import ImageFacts
-from pipeline.spec_model import Service
+from pipeline.spec_service import Service
 from store import images
 from workers.builder import contexts
 from workers.pushing import push

@@ -9,7 +9,7 @@ from pipeline.containers import ContainerState, Limits
 from pipeline.errors import StageFailed
 from pipeline.health import pauses
 from pipeline.ports import Execution
-from pipeline.spec_model import Ready
+from pipeline.spec_service import Ready
 from workers.copies import Copy
 
 LAST_LINES = 20
