@@ -1,4 +1,7 @@
-"""HTTP with an image registry: who we are (Basic, or a token bought at its realm), and another try when it is busy."""
+"""HTTP with an image registry: who we are (Basic, or a token bought at its realm), and another try when it is busy.
+
+What we show it is shown to no other: a `Location` or a redirect may well name another host.
+"""
 
 import re
 import ssl
@@ -10,7 +13,7 @@ from typing import Any
 import httpx
 
 from pipeline.errors import Unavailable
-from pipeline.registries import Registry
+from pipeline.registries import Registry, RegistryForbidden
 
 TIMEOUT = httpx.Timeout(10.0, read=60.0, write=60.0)
 TRIES = 3
@@ -59,7 +62,7 @@ class RegistryHttp:
     def _authorised(self, method: str, path: str, repository: str, **more: Any) -> httpx.Response:
         extra = more.pop("headers", {})
         answer = self._send(method, path, headers=self._headers(repository, extra), **more)
-        if answer.status_code != 401 or not self._buy(answer, repository):
+        if answer.status_code != 401 or not self._is_own(answer.url) or not self._buy(answer, repository):
             return answer
         return self._send(method, path, headers=self._headers(repository, extra), **more)
 
@@ -82,10 +85,7 @@ class RegistryHttp:
         return repository in self._shown and self._shown[repository] != before
 
     def _token(self, challenge: dict[str, str], repository: str) -> str:
-        asked = {"scope": f"repository:{repository}:pull,push"}
-        asked |= {"service": challenge["service"]} if "service" in challenge else {}
-        headers = self._basic() if self.registry.username else {}
-        answer = self._send("GET", challenge.get("realm", ""), params=asked, headers=headers)
+        answer = self._given(self._asking(challenge, repository))
         if answer.status_code in FORBIDDEN:
             raise self.registry.forbidden(repository)
         try:
@@ -94,15 +94,48 @@ class RegistryHttp:
         except (ValueError, AttributeError) as fault:
             raise self.unavailable("gives no token") from fault
 
+    def _asking(self, challenge: dict[str, str], repository: str) -> httpx.Request:
+        """Return the question for a token. Raises RegistryForbidden if all could read our password in it.
+
+        Tokens are often sold on another host: https://distribution.github.io/distribution/spec/auth/token/.
+        """
+        asked = {"scope": f"repository:{repository}:pull,push"}
+        asked |= {"service": challenge["service"]} if "service" in challenge else {}
+        request = self._built("GET", challenge.get("realm", ""), params=asked)
+        own, realm = httpx.URL(self.registry.base_url), request.url
+        if not self.registry.username:
+            return request
+        if realm.scheme != "https" and (realm.scheme, realm.host) != ("http", own.host if own.scheme == "http" else ""):
+            sentence = f"the registry at {self.registry.address} wants our password sent to {realm.host} unencrypted"
+            raise RegistryForbidden(sentence, fix="Let its token service (its realm) be at an https address.")
+        request.headers.update(self._basic())
+        return request
+
+    def _is_own(self, url: httpx.URL) -> bool:
+        return _origin(url) == _origin(httpx.URL(self.registry.base_url))
+
     def _basic(self) -> dict[str, str]:
         auth = httpx.BasicAuth(self.registry.username, self.registry.password)
         request = next(auth.auth_flow(httpx.Request("GET", self.registry.base_url)))
         return {"Authorization": request.headers["Authorization"]}
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Send a request to wherever the registry says; who we are is said to the registry alone."""
+        request = self._built(method, path, **more)
+        if not self._is_own(request.url):
+            request.headers.pop("Authorization", None)
+        return self._given(request)
+
+    def _built(self, method: str, path: str, **more: Any) -> httpx.Request:
         try:
-            return self._made().request(method, path, **more)
-        except (httpx.HTTPError, httpx.InvalidURL) as fault:
+            return self._made().build_request(method, path, **more)
+        except httpx.InvalidURL as fault:
+            raise self.unavailable("names an address that is none") from fault
+
+    def _given(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._made().send(request)
+        except httpx.HTTPError as fault:
             raise self.unavailable(f"does not answer ({type(fault).__name__})") from fault
 
     def _made(self) -> httpx.Client:
@@ -117,8 +150,8 @@ class RegistryHttp:
         return self._client
 
     def _trust(self) -> ssl.SSLContext | bool:
-        if self.registry.base_url.startswith("http://"):
-            return False
+        if self.registry.base_url.startswith("http://") and not self.registry.username:
+            return False  # with a name, its tokens may be sold at an https address
         trust = ssl.create_default_context()
         if self.registry.ca:
             try:
@@ -129,6 +162,10 @@ class RegistryHttp:
                 )
                 raise Unavailable(sentence, code="bad_ca") from fault
         return trust
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port  # a scheme's own port is None, written or not
 
 
 def _pause(answer: httpx.Response, attempt: int) -> float:
