@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from ipaddress import IPv4Interface
 from typing import Any, BinaryIO, Protocol
 
 from pipeline.containers import ContainerSpec, ContainerState, Limits
@@ -194,8 +195,8 @@ class Engine(Protocol):
     def network_alone(self) -> str | None:
         """Return a network on which no container can reach another, or None if this engine does not keep them apart."""
 
-    def gateway(self, network: str) -> str:
-        """Return the address by which containers of a network reach the machine that the engine is on."""
+    def gateway(self, network: str) -> IPv4Interface:
+        """Return the address by which a network's containers reach the engine's machine, and the network's subnet."""
 
     def holder_image(self) -> str:
         """Return an image whose container can hold a network name space and look at its ports; made if need be."""
@@ -280,8 +281,11 @@ class Transcript(Protocol):
     def hide(self, secrets: Iterable[str]) -> None:
         """Let none of these be seen in what is written from now on."""
 
-    def masked(self, text: str) -> str:
-        """Return a text as it may be shown: without what is hidden."""
+    def masked(self, text: str, most: int | None = None) -> str:
+        """Return a text as it may be shown, at most so many characters of it: without what is hidden."""
+
+    def masked_lines(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return lines as they may be shown, pieces of one line not each by itself."""
 
     def write(self, line: str) -> None:
         """Append one line."""
@@ -318,5 +322,5 @@ class Artifacts(Protocol):
 class Door(Protocol):
     """What lets containers reach the proxy."""
 
-    def open(self, gateway: str) -> AbstractContextManager[int]:
-        """Let a network's containers reach the proxy by their gateway's address, at the port that this gives."""
+    def open(self, gateway: IPv4Interface) -> AbstractContextManager[int]:
+        """Let a network's containers, nobody else, reach applications by their gateway, at the port that this gives."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from ipaddress import IPv4Interface
 from typing import BinaryIO
 
 from pipeline.containers import ContainerSpec, ContainerState, Limits
@@ -128,8 +129,8 @@ class DockerEngine:
         """Return a network on which no container can reach another, or None if this engine does not keep them apart."""
         return self._networks.alone()
 
-    def gateway(self, network: str) -> str:
-        """Return the address by which containers of a network reach the machine that the engine is on."""
+    def gateway(self, network: str) -> IPv4Interface:
+        """Return the address by which a network's containers reach the engine's machine, and the network's subnet."""
         return self._networks.gateway(network)
 
     def holder_image(self) -> str:

@@ -14,7 +14,7 @@ from pipeline.health import pauses
 from pipeline.routes import Routes
 from runtime.checks import check_path, check_socket
 from runtime.files import locked, replace
-from runtime.haproxy_file import MAP, PICTURE, Front, Picture, backend, check, render, render_map, shape
+from runtime.haproxy_file import DOOR, MAP, PICTURE, Front, Picture, backend, check, render, render_map, shape
 from runtime.haproxy_live import bring
 from runtime.haproxy_socket import AdminSocket, MasterSocket, statistics
 from runtime.stack_daemons import program
@@ -114,7 +114,7 @@ class Haproxy:
         check(picture)
         self._directory.mkdir(parents=True, exist_ok=True)
         if picture.front is not None:
-            configuration = render(picture, self._admin)
+            configuration = render(picture, self._admin, self._run / DOOR)
             if not self._map.exists():
                 replace(self._map, render_map(picture))
             # Server lines are an id, an IP address and a port, each checked: they cannot make a valid file invalid.

@@ -13,6 +13,8 @@ from runtime.checks import check_address, check_host, check_port, check_socket
 from runtime.templates import render as render_template
 
 MAP = "hosts.map"
+# The socket for what containers of stages ask: it leads to applications, and never to the dashboard.
+DOOR = "haproxy-door.sock"
 # 2.6 cannot add a backend while it runs, so there are always some to spare.
 STEP = 32
 
@@ -85,7 +87,7 @@ def check(picture: Picture) -> None:
             _check_server(server)
 
 
-def render(picture: Picture, admin_socket: Path) -> bytes:
+def render(picture: Picture, admin_socket: Path, door: Path) -> bytes:
     """Return the configuration. Draining servers are left out: who reads this has no requests of theirs."""
     front = picture.front
     if front is None:
@@ -93,6 +95,7 @@ def render(picture: Picture, admin_socket: Path) -> bytes:
     return render_template(
         "haproxy.cfg.j2",
         admin_socket=check_socket(admin_socket),
+        door=check_socket(door),
         listen=target(front.address, front.port),
         web=target(front.web_host, front.web_port),
         dashboard=_dashboard(front),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Interface, IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -64,12 +64,13 @@ class Networks:
             return None
         return self.network(f"slipway-{self._home}-alone", {}, containers=ALONE, options=ALONE_OPTIONS)
 
-    def gateway(self, name: str) -> str:
-        """Return the address of the engine's machine on a network."""
+    def gateway(self, name: str) -> IPv4Interface:
+        """Return the address of the engine's machine on a network, with the network's subnet."""
         for network in [one for one in self._all() if one["Name"] == name]:
             for pool in network["IPAM"]["Config"] or ():
                 # An engine that was not told the gateway leaves it out: it takes the subnet's first address.
-                return str(pool.get("Gateway") or IPv4Network(pool["Subnet"])[1])
+                subnet = IPv4Network(pool["Subnet"])
+                return IPv4Interface(f"{pool.get('Gateway') or subnet[1]}/{subnet.prefixlen}")
         raise Unavailable(f"there is no network {name}", code="engine_error")
 
     def remove_network(self, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Interface
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -97,8 +98,8 @@ class Engine:
     def network_alone(self) -> str | None:
         return None
 
-    def gateway(self, network: str) -> str:
-        return "10.0.0.254"
+    def gateway(self, network: str) -> IPv4Interface:
+        return IPv4Interface("10.0.0.254/24")
 
     def holder_image(self) -> str:
         return "holder"
@@ -168,8 +169,11 @@ class Transcripts:
     def hide(self, secrets: Iterable[str]) -> None:
         return None
 
-    def masked(self, text: str) -> str:
-        return text
+    def masked(self, text: str, most: int | None = None) -> str:
+        return text[:most]
+
+    def masked_lines(self, lines: Iterable[str]) -> tuple[str, ...]:
+        return tuple(lines)
 
     def write(self, line: str) -> None:
         return None

@@ -68,7 +68,7 @@ class World:
         """Do as the launcher does, and wait until the proxy answers."""
         self.proxy.write_config(self.front)
         self.master = self.run(*self.proxy.argv())
-        until(lambda: accepts(self.port) and len(list((self.home / "run").glob("*.sock"))) == 2)
+        until(lambda: accepts(self.port) and len(list((self.home / "run").glob("*.sock"))) == 3)
 
     def kill(self) -> None:
         """Kill the proxy as a machine short of memory would."""

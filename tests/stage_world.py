@@ -12,7 +12,6 @@ from pipeline.containers import HOME, Limits
 from pipeline.ports import Engine
 from runtime.artifacts import FileArtifacts
 from runtime.probe import http_probe
-from runtime.relay import Relay
 from runtime.source import GitSource
 from runtime.transcripts import FileTranscripts
 from store import artifacts, jobs, tests
@@ -36,10 +35,6 @@ class StageWorld:
         self.ctx = self._context()
         with database.begin() as session:
             self.project = factories.project(session, url=self.repository.url).id
-
-    def door(self, port: int) -> None:
-        """Let tests against environments reach a proxy on this port of this machine."""
-        self.ctx = dataclasses.replace(self.ctx, door=Relay("127.0.0.1", port))
 
     def revision(self, files: Mapping[str, bytes] | None = None) -> str:
         """Return a commit of the main branch with these files, brought into the mirror."""

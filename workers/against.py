@@ -21,15 +21,21 @@ class Facing:
 
 @contextmanager
 def facing(copy: Copy, network: str | None) -> Iterator[Facing]:
-    """Have the environment that the stage is `against` in reach of a network. Raises StageFailed if nothing serves."""
+    """Have the environment that the stage is `against` in reach of a network.
+
+    Raises StageFailed if nothing serves, or if the run is a stranger's: what serves is not shown to those.
+    """
     environment = copy.spec.get("against") or ""
     if not environment or network is None:
         yield Facing()
         return
+    if not copy.scene.work.trusted:
+        what = f"{copy.scene.work.stage.name} is against {environment}, and what comes from a fork faces no environment"
+        raise StageFailed(what, code="no_environment_for_forks")
     serving = _serving(copy, environment)
     gateway = copy.scene.ctx.engine.gateway(network)
     with copy.scene.ctx.door.open(gateway) as port:
-        yield _facing(copy, environment, serving, f"{gateway}:{port}")
+        yield _facing(copy, environment, serving, f"{gateway.ip}:{port}")
 
 
 def _facing(copy: Copy, environment: str, serving: tuple[Release, ...], door: str) -> Facing:

@@ -21,6 +21,7 @@ from runtime.artifacts import FileArtifacts
 from runtime.dnsmasq import Dnsmasq
 from runtime.engine import DockerEngine
 from runtime.haproxy import Haproxy
+from runtime.haproxy_file import DOOR
 from runtime.jobs import leaving
 from runtime.probe import http_probe
 from runtime.registry import HttpRegistry
@@ -90,7 +91,7 @@ def context() -> Context:
         probe=http_probe,
         transcripts=FileTranscripts(settings.home / "transcripts", limit=settings.limits.transcript),
         artifacts=FileArtifacts(settings.home / "artifacts"),
-        door=Relay(settings.proxy.address, settings.proxy.http_port),
+        door=Relay(settings.run / DOOR, settings.proxy.http_port),
         tests=Tests(
             shards_at_once=settings.limits.shards_at_once,
             artifact_bytes=settings.limits.artifacts,

@@ -36,6 +36,9 @@ LIVE = """mkdir -p /reports; cp /www/report.xml /reports/
 host=${SLIPWAY_URL_WEB#http://}; name=${host%:*}; port=${host#*:}
 printf 'GET /index.html HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' "$host" | nc -w 10 "$name" "$port" | tee /reports/page.txt
 grep -q one /reports/page.txt
+for host in slipway.test slipway.localhost; do
+    printf 'GET /api/v1/secrets HTTP/1.0\\r\\nHost: %s\\r\\n\\r\\n' $host | nc -w 10 "$name" "$port" | head -n 1
+done
 """
 
 
@@ -64,7 +67,10 @@ def test_stages_stand_beside_real_services_and_face_what_was_deployed(slipway: S
     assert run["state"] == "passed", (stages, [log(slipway, run["id"], name) for name in stages])
     assert "full" in log(slipway, run["id"], "private").splitlines()
     assert stages["live"] == ("passed", "1 passed")
-    assert "one" in log(slipway, run["id"], "live").splitlines()
+    said = log(slipway, run["id"], "live").splitlines()
+    assert "one" in said
+    # A container is never somebody of this machine, and to it there is no dashboard.
+    assert [line.strip() for line in said if line.startswith("HTTP/1.")][-2:] == ["HTTP/1.1 404 Not Found"] * 2, said
 
     broken = repository.commit("Something that fails", {"report.xml": FAILS})
     repository.push_quietly()

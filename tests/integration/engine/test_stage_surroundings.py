@@ -122,6 +122,18 @@ def test_a_service_that_dies_is_named_whenever_it_does(world: StageWorld, image:
     assert "store | oops" in world.transcript(stage)
 
 
+def test_what_is_shown_of_a_failure_is_what_the_command_said_and_not_its_services(
+    world: StageWorld, image: str
+) -> None:
+    chatty = store_of(image, command=sh(f"for i in $(seq 30); do echo banner; done; {LISTEN}"))
+    script = 'for i in $(seq 30); do echo "step $i of shard $SLIPWAY_SHARD"; done; exit $((SLIPWAY_SHARD - 1))'
+    stage = world.run({"image": image, "run": sh(script), "services": {"store": chatty}, "shards": 3})
+    assert stage.reason.startswith("shards 2, 3 of 3: ")
+    assert [stage.tail[0], stage.tail[-1]] == ["[2/3] step 24 of shard 2", "[3/3] step 30 of shard 3"]
+    assert not [line for line in stage.tail if "banner" in line or "shard 1" in line]
+    assert "[2/3] store | banner" in world.transcript(stage)
+
+
 def test_a_restore_that_fails_says_so(world: StageWorld, image: str) -> None:
     spec = {"image": image, "run": sh("true"), "services": {"store": store_of(image)}}
     stage = world.run(spec | {"restore": [{"into": "store", "run": sh("echo bad dump; exit 5")}]})
@@ -152,3 +164,9 @@ def test_tests_against_an_environment_where_nothing_serves_say_so(world: StageWo
     stage = world.run({"image": image, "run": sh("true"), "against": "ci"})
     assert (stage.state, stage.code) == ("failed", "nothing_serves")
     assert stage.reason == "nothing serves in ci: let a stage deploy there, and let this one need it"
+
+
+def test_a_strangers_tests_face_no_environment(world: StageWorld, image: str) -> None:
+    spec = {"image": image, "run": sh("true"), "against": "ci"}
+    stage = world.run(spec, trusted=False, approved_by="bo")
+    assert (stage.state, stage.code) == ("failed", "no_environment_for_forks")

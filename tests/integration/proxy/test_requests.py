@@ -128,7 +128,7 @@ def test_the_dashboard_is_served_by_the_web_process(world: World) -> None:
 
 def test_the_sockets_are_for_their_owner_only(world: World) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in (world.home / "run").glob("*.sock")}
-    assert modes == {"haproxy.sock": 0o600, "haproxy-master.sock": 0o600}
+    assert modes == dict.fromkeys(("haproxy.sock", "haproxy-master.sock", "haproxy-door.sock"), 0o600)
 
 
 def say(world: World, raw: str) -> bytes:
@@ -143,3 +143,18 @@ def say(world: World, raw: str) -> bytes:
         except TimeoutError:
             pass
         return answer
+
+
+def test_D8_what_containers_ask_leads_to_applications_and_never_to_the_dashboard(world: World) -> None:
+    world.apply(route(world.target("i1")))
+    assert [inside(world, host) for host in (HOST, DASHBOARD, DASHBOARD.upper(), "other.test")] == [200, 404, 404, 404]
+    assert world.ask(DASHBOARD).status == 503, "for others it leads to the web process, which is down here"
+
+
+def inside(world: World, host: str) -> int:
+    """Return the status that a container gets."""
+    with socket.socket(socket.AF_UNIX) as wire:
+        wire.settimeout(60)
+        wire.connect(str(world.home / "run" / "haproxy-door.sock"))
+        wire.sendall(f"PROXY TCP4 10.1.2.3 10.1.2.1 999 80\r\nGET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        return int(b"".join(iter(lambda: wire.recv(4096), b"")).split()[1])
