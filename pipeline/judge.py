@@ -1,5 +1,6 @@
 """What a stage's tests mean beside what earlier runs said: new, known or flaky, and the sentence for people."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -48,14 +49,15 @@ def said_of(judged: Sequence[Judged], past: Past) -> str:
         (len(bad), "failed"),
     ]
     said = ", ".join(f"{count} {word}" for count, word in counts if count) or "no tests"
-    return f"{said}: {_names(bad, past)}" if bad else said
+    return f"{said}: {_names(bad, past, _repeated(judged))}" if bad else said
 
 
 def lines_of(judged: Sequence[Judged], past: Past, most: int = 10) -> tuple[str, ...]:
     """Return a line for each failing test, with the first line of why."""
     bad = [one for one in judged if one.case.state.bad]
-    lines = [f"✗ {_full(one.case)}{_mark(one, past)}{_why(one.case)}" for one in bad[:most]]
-    return (*lines, f"… and {len(bad) - most} more") if len(bad) > most else tuple(lines)
+    once = _once(bad)
+    lines = [f"✗ {_full(one.case)}{_mark(one, past)}{shards}{_why(one.case)}" for one, shards in once[:most]]
+    return (*lines, f"… and {len(once) - most} more") if len(once) > most else tuple(lines)
 
 
 def _judge(case: Case, past: Past) -> Judged:
@@ -64,9 +66,29 @@ def _judge(case: Case, past: Past) -> Judged:
     return Judged(case=case, flaky=flaky, new=case.state.bad and case.key not in past.failed)
 
 
-def _names(bad: Sequence[Judged], past: Past) -> str:
-    named = [f"{one.case.name}{_mark(one, past)}" for one in bad[:NAMED]]
-    return ", ".join(named) + (f" and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
+def _names(bad: Sequence[Judged], past: Past, repeated: frozenset[str]) -> str:
+    once = _once(bad)
+    named = [
+        f"{_full(one.case) if one.case.name in repeated else one.case.name}{_mark(one, past)}{shards}"
+        for one, shards in once[:NAMED]
+    ]
+    return ", ".join(named) + (f" and {len(once) - NAMED} more" if len(once) > NAMED else "")
+
+
+def _repeated(judged: Iterable[Judged]) -> frozenset[str]:
+    """Return the names that several suites have a test of: alone they would not say which is meant."""
+    count = Counter(name for _suite, name in {one.case.key for one in judged})
+    return frozenset(name for name, suites in count.items() if suites > 1)
+
+
+def _once(bad: Iterable[Judged]) -> list[tuple[Judged, str]]:
+    """Return each test once, with in how many shards if it failed in several."""
+    first: dict[Key, Judged] = {}
+    shards: Counter[Key] = Counter()
+    for one in bad:
+        first.setdefault(one.case.key, one)
+        shards[one.case.key] += 1
+    return [(one, f" (in {shards[key]} shards)" if shards[key] > 1 else "") for key, one in first.items()]
 
 
 def _mark(one: Judged, past: Past) -> str:

@@ -1,5 +1,6 @@
 """One copy of a test or a task: everything around it, the command, and what it left behind."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from workers.copies import Copy
 from workers.harvest import Found, Harvest
 from workers.restoring import restore
 from workers.surroundings import surroundings, sweep
+
+TAIL = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +31,7 @@ class Subject:
 class Ended:
     """How a copy ended: its command's exit code, or what kept that from ending by itself, and what it left.
 
-    One that was `stopped` has left something too.
+    One that was `stopped` has left something too. `said` are the command's own last lines.
     """
 
     copy: Copy
@@ -36,6 +39,7 @@ class Ended:
     failure: StageFailed | None
     found: Found
     stopped: Cancelled | None = None
+    said: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -59,25 +63,31 @@ def run_copy(copy: Copy, subject: Subject) -> Ended:
     code: int | None = None
     failure: StageFailed | None = None
     stopped: Cancelled | None = None
+    said: deque[str] = deque(maxlen=TAIL)
     try:
         copy.check_stop()
         with surroundings(copy) as around:
-            code = _run(copy, subject, around, harvest)
+            code = _run(copy, subject, around, harvest, said)
     except StageFailed as fault:
         failure = fault
     except Cancelled as stop:
         stopped = stop
     for warning in harvest.found.warnings:
         copy.write(f"warning: {warning}")
-    return Ended(copy=copy, code=code, failure=failure, found=harvest.found, stopped=stopped)
+    return Ended(copy=copy, code=code, failure=failure, found=harvest.found, stopped=stopped, said=tuple(said))
 
 
-def _run(copy: Copy, subject: Subject, around: Around, harvest: Harvest) -> int:
+def _run(copy: Copy, subject: Subject, around: Around, harvest: Harvest, said: deque[str]) -> int:
     """Run the command; where it fails the backing services have the last word, or are what failed."""
+
+    def line(text: str) -> None:
+        said.append(text)
+        copy.write(text)
+
     try:
         restore(copy)
         spec = _container(copy, subject, around)
-        code = copy.scene.ctx.engine.run(spec, copy.write, copy.limits, copy.stop, ended=harvest.gather)
+        code = copy.scene.ctx.engine.run(spec, line, copy.limits, copy.stop, ended=harvest.gather)
     except StageFailed:
         backing.tell(copy)
         raise

@@ -12,7 +12,9 @@ from store import artifacts, jobs, tests
 from workers.stage import Scene
 from workers.trial import Ended, Subject
 
-TAIL = 20
+# As many lines as the shortest extract anybody is shown: what stands first must not be cut off.
+TAIL = 15
+LEAST = 4
 
 
 def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str) -> Outcome:
@@ -29,14 +31,14 @@ def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str)
     failure = _failure(scene, ends, said, code)
     if failure is None:
         return passed(said)
-    tail = failure.tail or scene.ctx.transcripts.tail(scene.work.run_id, scene.work.stage.name, TAIL)
     scene.transcript.write(failure.sentence)
-    lines = (*lines_of(judged, past), *tail)
+    named = lines_of(judged, past)
+    lines = (*named, *_last(ends, max(TAIL - len(named), LEAST)))
     return Outcome(
         state=State.FAILED,
         sentence=scene.transcript.masked(failure.sentence),
         code=failure.code,
-        tail=tuple(scene.transcript.masked(line) for line in lines),
+        tail=scene.transcript.masked_lines(lines),
     )
 
 
@@ -89,6 +91,17 @@ def _failure(scene: Scene, ends: tuple[Ended, ...], said: str, code: str) -> Sta
         return StageFailed(f"{named}{command} exited with {exited}{though}", code=code)
     although = "" if exited else f", although {command} exited with 0"
     return StageFailed(f"{named}{said}{although}", code=code)
+
+
+def _last(ends: tuple[Ended, ...], most: int) -> tuple[str, ...]:
+    """Return the last lines of what failed: of each failing shard's command, or of the service that was at fault."""
+    bad = [end for end in ends if not end.good][:most]
+    each = most // len(bad)
+    return tuple(
+        f"[{end.copy.number}/{end.copy.of}] {line}" if end.copy.number else line
+        for end in bad
+        for line in ((end.failure and end.failure.tail) or end.said)[-each:]
+    )
 
 
 def _shards(bad: list[Ended]) -> str:

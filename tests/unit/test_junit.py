@@ -106,6 +106,18 @@ def test_what_passed_in_the_same_image_before_is_flaky_when_it_fails() -> None:
     assert said_of(judged, past) == "1 failed: moody (flaky)"
 
 
+def test_a_name_that_several_suites_have_is_given_with_its_suite() -> None:
+    other = Case(suite="refunds", name="restored", state=FAILED)
+    judged = judge([case("restored"), other, case("alone", FAILED)], Past())
+    assert said_of(judged, Past()) == "1 passed, 2 failed: refunds › restored, alone"
+
+
+def test_a_test_that_failed_in_several_shards_is_named_once() -> None:
+    judged = judge([case("restored", FAILED, message="empty"), case("restored", FAILED)], Past())
+    assert said_of(judged, Past()) == "2 failed: restored (in 2 shards)"
+    assert lines_of(judged, Past()) == ("✗ cart › restored (in 2 shards): empty",)
+
+
 def test_of_many_failures_the_first_are_named() -> None:
     judged = judge([case(f"t{number}", FAILED) for number in range(12)], Past())
     assert said_of(judged, Past()) == "12 failed: t0, t1, t2, t3, t4 and 7 more"
