@@ -87,7 +87,7 @@ class StageFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFacts:
-    """A run as it stands; `seconds` is how long it took, once it has ended."""
+    """A run as it stands; `seconds` is how long it took, once it has ended; `whole`: of all stages, not only some."""
 
     id: int
     ref: str
@@ -96,6 +96,7 @@ class RunFacts:
     reason: str = ""
     seconds: float | None = None
     stages: tuple[StageFacts, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,9 +116,12 @@ class Status:
 
 
 def statuses(runs: Sequence[RunFacts], forge: Forge) -> tuple[Status, ...]:
-    """Return the statuses of one revision: of each context what the newest of its runs that has it says."""
+    """Return the statuses of one revision: of each context what the newest of its runs that has it says.
+
+    A run of some stages speaks only of what no whole run has said anything of, and never for the commit.
+    """
     found: dict[str, Status] = {}
-    for run in sorted(runs, key=lambda one: one.id, reverse=True):
+    for run in sorted(runs, key=lambda one: (one.whole, one.id), reverse=True):
         for status in _of_run(run, forge):
             found.setdefault(status.context, status)
     return tuple(found.values())
@@ -145,7 +149,8 @@ def cut(text: str, limit: int) -> str:
 
 
 def _of_run(run: RunFacts, forge: Forge) -> Iterator[Status]:
-    yield _status(forge, CONTEXT, run.state, f"{run_name(run.id)} {_words(run)}", run.url)
+    if run.whole:
+        yield _status(forge, CONTEXT, run.state, f"{run_name(run.id)} {_words(run)}", run.url)
     for stage in run.stages:
         yield _status(forge, f"{CONTEXT}/{stage.name}", stage.state, _stage_words(stage), run.url)
 

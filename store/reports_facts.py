@@ -57,6 +57,7 @@ def _run(session: Session, row: RunRow, links: Links) -> RunFacts:
         state=State(row.state),
         url=links.run(row.id),
         reason=row.reason,
+        whole=row.wanted is None,
         seconds=_seconds(row.started_at or row.created_at, row.finished_at),
         stages=tuple(
             StageFacts(

@@ -178,6 +178,10 @@ class RunRow(Table):
     finished_at: Mapped[datetime | None]
 
 
+# Only a run of all stages says how its branch is.
+WHOLE = RunRow.wanted.is_(None)
+
+
 class StageRow(Table):
     """One box of a run's graph. `spec` is what its kind needs to know, as the configuration said it.
 

@@ -15,7 +15,7 @@ from pipeline.stage import Kind
 from pipeline.stories import Address, DeploymentStory, Mended, Part, RunStory, StageStory, Story
 from store import deployments, lanes
 from store.links import Links
-from store.schema import DeploymentRow, EnvironmentRow, ProjectRow, RouteRow, RunRow, StageRow
+from store.schema import WHOLE, DeploymentRow, EnvironmentRow, ProjectRow, RouteRow, RunRow, StageRow
 from store.usual import of_stages
 
 BROKEN = frozenset({State.FAILED, State.ERROR})
@@ -146,10 +146,12 @@ def _host(hosts: list[Any]) -> str:
 
 
 def _mended(session: Session, row: RunRow) -> Mended | None:
-    """Return how long the branch was broken right before this run."""
+    """Return how long the branch was broken right before this run; what ran only in part says nothing of it."""
+    if row.wanted is not None:
+        return None
     earlier = session.execute(
         select(RunRow.state, RunRow.finished_at)
-        .where(RunRow.project_id == row.project_id, RunRow.ref == row.ref, RunRow.id < row.id)
+        .where(RunRow.project_id == row.project_id, RunRow.ref == row.ref, RunRow.id < row.id, WHOLE)
         .order_by(RunRow.id.desc())
         .limit(FURTHEST_BACK)
     )

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.push import HEADS
 from store.links import Links
-from store.schema import ProjectRow, RunRow, StageRow
+from store.schema import WHOLE, ProjectRow, RunRow, StageRow
 from store.views import Page, RunFilter, View, runs, when
 from store.views_lists import last_delivery
 
@@ -40,13 +40,14 @@ def _card(session: Session, links: Links, project: ProjectRow) -> View:
 
 
 def _head(session: Session, project: ProjectRow) -> View | None:
-    """Return the default branch's state, since when it is so, and whose push made it so."""
+    """Return the default branch's state by its whole runs, since when it is so, and whose push made it so."""
     judged = (
         select(RunRow)
         .where(
             RunRow.project_id == project.id,
             RunRow.ref == f"{HEADS}{project.default_branch}",
             RunRow.state.in_(JUDGED),
+            WHOLE,
         )
         .order_by(RunRow.id.desc())
     )
@@ -72,10 +73,10 @@ def _after(query: Select[Any], other: RunRow | None) -> Select[Any]:
 
 
 def _usual(session: Session, project_id: int) -> float | None:
-    """Return how long a run that passed usually took: the median of the last twenty."""
+    """Return how long a whole run that passed usually took: the median of the last twenty."""
     rows = session.execute(
         select(RunRow.started_at, RunRow.finished_at)
-        .where(RunRow.project_id == project_id, RunRow.state == "passed")
+        .where(RunRow.project_id == project_id, RunRow.state == "passed", WHOLE)
         .order_by(RunRow.id.desc())
         .limit(BARS)
     )

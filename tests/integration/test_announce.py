@@ -425,6 +425,7 @@ def test_a_run_tells_what_it_deployed_and_that_main_is_green_again(recorder: Con
         make.run(session, project, state="superseded", word="c", began=750, took=10)
         make.run(session, project, state="error", word="d", began=700, took=10)
         make.run(session, project, state="failed", word="e", began=650, took=10, ref="refs/heads/other")
+        make.run(session, project, state="passed", word="p", began=600, took=10, wanted=["unit"])
         run = make.run(session, project, {"deploy": "passed"}, began=100, took=10, word="f")
         make.deployment(session, make.environment(session, project), {"web": run.revision}, run_id=run.id)
         messages.touch(session, "run", run.id, channel="#deploys", at=make.NOW)
@@ -433,6 +434,18 @@ def test_a_run_tells_what_it_deployed_and_that_main_is_green_again(recorder: Con
         (kept,) = since(session, None)
     assert "✅ *shop main* is green again after 2 failed runs (11 m 40 s). Fixed by Ana Lima" in kept.text
     assert "🚢 web on staging: http://web.staging.shop.slipway.localhost:8080" in kept.text
+
+
+def test_a_run_of_some_stages_makes_no_branch_green(recorder: Context) -> None:
+    with recorder.database.begin() as session:
+        project = make.project(session)
+        make.run(session, project, state="failed", word="b", began=800, took=10)
+        part = make.run(session, project, {"unit": "passed"}, began=100, took=10, word="p", wanted=["unit"])
+        messages.touch(session, "run", part.id, channel="#deploys", at=make.NOW)
+    work(recorder)
+    with recorder.database.read() as session:
+        (kept,) = since(session, None)
+    assert "✅" in kept.text and "green" not in kept.text and "Fixed" not in kept.text
 
 
 def spoken(ctx: Context, line: str, url: str = "") -> None:

@@ -201,9 +201,11 @@ def test_the_board_says_since_when_and_by_whom_the_branch_fails(client: FlaskCli
         shop = make.project(session)
         for number, state in enumerate(("passed", "failed", "failed", "superseded")):
             make.run(session, shop, began=100 - number, state=state, author=f"P{number} <p@x>")
+        make.run(session, shop, began=2, state="passed", took=1000, wanted=["unit"])
         make.run(session, shop, began=1, state="passed", ref="refs/heads/side")
     page = get(client, "/")
     assert "main fails" in page and re.search(r'since .*href="/runs/r2">r2</a> by P1', page)
+    assert "usually 9.8 s" in page
 
 
 def test_errors_are_pages_for_people_and_problems_for_programs(client: FlaskClient) -> None:

@@ -57,6 +57,17 @@ def words(runs: list[RunFacts], forge: Forge = Forge.GITHUB) -> dict[str, str]:
     return {one.context: one.state for one in statuses(runs, forge)}
 
 
+def test_a_run_of_some_stages_says_nothing_for_the_commit() -> None:
+    red = run(1, State.FAILED, {"lint": State.PASSED, "unit": State.FAILED})
+    part = run(2, State.PASSED, {"lint": State.PASSED, "unit": State.SKIPPED, "extra": State.PASSED}, whole=False)
+    assert words([red, part]) == {
+        "slipway": "failure",
+        "slipway/lint": "success",
+        "slipway/unit": "failure",
+        "slipway/extra": "success",
+    }
+
+
 @pytest.mark.parametrize("forge", HOSTS)
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_a_word_that_the_host_takes(forge: Forge, state: State) -> None:
