@@ -11,7 +11,7 @@ from runtime.stack_pid import marked
 from runtime.stack_ports import Wanted, before, read_ports
 
 # The queue each line of workers listens to.
-QUEUES = {"worker": "stages", "chat": "chat", "forges": "forges"}
+QUEUES = {"worker": "stages", "chat": "chat", "forges": "forges", "upkeep": "upkeep"}
 
 
 def parts(settings: Settings) -> tuple[Part, ...]:

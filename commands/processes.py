@@ -22,7 +22,7 @@ ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
 @click.command()
 @click.argument("name")
 def process(name: str) -> None:
-    """Be one part of the system: redis, registry, proxy, dns, web, worker, chat, forges or clock."""
+    """Be one part of the system: redis, registry, proxy, dns, web, worker, chat, forges, upkeep or clock."""
     if name not in PARTS:
         raise NotFound(f"there is no part {name!r}; the parts are {', '.join(PARTS)}", code="unknown_part")
     settings = Settings()
@@ -88,6 +88,11 @@ def forges(_settings: Settings) -> Argv:
     return _workers("forges")
 
 
+def upkeep(_settings: Settings) -> Argv:
+    """Return what starts the worker that keeps right what serves, and reaps."""
+    return _workers("upkeep")
+
+
 def clock(_settings: Settings) -> Argv:
     """Return what starts the reconciler."""
     return _workers("clock")
@@ -111,5 +116,6 @@ PARTS: dict[str, Callable[[Settings], Argv]] = {
     "worker": worker,
     "chat": chat,
     "forges": forges,
+    "upkeep": upkeep,
     "clock": clock,
 }

@@ -19,7 +19,7 @@ from honcho.process import Popen, Process
 from runtime.stack_pid import die_with_parent
 
 # Who works stops first, then what leads to it, then what it leans on.
-ORDER = (("web", "worker", "chat", "forges", "clock"), ("proxy", "dns"), ("redis", "registry"))
+ORDER = (("web", "worker", "chat", "forges", "upkeep", "clock"), ("proxy", "dns"), ("redis", "registry"))
 WAVE_SECONDS = 6.0
 ALL_SECONDS = 18
 UP = "SLIPWAY_UP"

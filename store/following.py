@@ -28,7 +28,7 @@ def claim_next(session: Session, ended: jobs.Claim) -> jobs.Claim | None:
     if first is None:
         return None
     before = tuple_(JobRow.turn, JobRow.id) < (first.turn, first.id)
-    older = select(JobRow.id).where(*may_start, before, JobRow.kind.not_in(jobs.UPKEEP)).limit(1)
+    older = select(JobRow.id).where(*may_start, before).limit(1)
     if session.scalar(older) is not None:
         return None
     owner = session.scalar(select(JobRow.owner).where(JobRow.id == ended.id)) or ""

@@ -20,7 +20,6 @@ RESEND_SECONDS = 8.0
 STAGES = "stages"
 # More than workers can claim before the clock hears of it, and few enough that nobody waits long behind them.
 MOST_OUT = 16
-MOST_UPKEEP_OUT = 2
 # When a job is due that somebody must allow first: in the year 33658.
 NEVER = 1e12
 # As the indexes say it: SQLite must see that they hold every row that is asked for.
@@ -45,20 +44,18 @@ class JobKind(StrEnum):
     TESTED = "tested"
 
 
-# Looks at what is there; they come again and again, and what a person waits for goes before them.
-UPKEEP = (JobKind.MEND, JobKind.SHOW, JobKind.PRUNE)
 QUEUES = {
     JobKind.STAGE: "stages",
     JobKind.DEPLOYMENT: "stages",
-    JobKind.MEND: "stages",
-    JobKind.SHOW: "stages",
     JobKind.COMMAND: "chat",
     JobKind.MESSAGE: "chat",
     JobKind.SWEEP: "forges",
     JobKind.REPORT: "forges",
-    # Where no stage can keep it waiting: what hangs in a stage is what it is to end.
-    JobKind.REAP: "forges",
-    JobKind.PRUNE: "stages",
+    JobKind.PRUNE: "forges",
+    # Where no stage and no host can keep them waiting: what serves is kept right, and what hangs is ended.
+    JobKind.MEND: "upkeep",
+    JobKind.SHOW: "upkeep",
+    JobKind.REAP: "upkeep",
     JobKind.PUBLICATION: "stages",
     JobKind.TESTED: "stages",
 }
@@ -183,19 +180,17 @@ def put_off(session: Session, kind: JobKind, ref_ids: Sequence[int], *, delay: f
 def due(session: Session, limit: int = 200) -> list[Due]:
     """Return the jobs to send now: never sent, or sent and unclaimed for so long that the queue must have lost them.
 
-    Of stages only so many are out at a time, in the order of their turns: what is in Redis cannot be overtaken. Of
-    looks at environments only a few are, so that a stage never waits for more than those. What waits in a lane stays
-    here, and takes nobody's place.
+    Of stages only so many are out at a time, in the order of their turns: what is in Redis cannot be overtaken. What
+    waits in a lane stays here, and takes nobody's place.
     """
     ready = (STILL_QUEUED, JobRow.not_before <= now(), lanes.is_free())
     lost = session.execute(_dues().where(*ready, WAS_SENT, JobRow.sent_at < now() - RESEND_SECONDS).limit(limit))
     others = session.execute(_dues().where(*ready, NOT_SENT, JobRow.queue != STAGES).order_by(JobRow.id).limit(limit))
-    rows = [*lost, *others]
-    for which, most in ((JobRow.kind.not_in(UPKEEP), MOST_OUT), (JobRow.kind.in_(UPKEEP), MOST_UPKEEP_OUT)):
-        out = select(func.count()).select_from(JobRow).where(STILL_QUEUED, WAS_SENT, JobRow.queue == STAGES, which)
-        room = max(0, most - (session.scalar(out) or 0))
-        waiting = _dues().where(*ready, NOT_SENT, JobRow.queue == STAGES, which).order_by(JobRow.turn, JobRow.id)
-        rows += session.execute(waiting.limit(min(room, limit)))
+    out = select(func.count()).select_from(JobRow).where(STILL_QUEUED, WAS_SENT, JobRow.queue == STAGES)
+    room = max(0, MOST_OUT - (session.scalar(out) or 0))
+    waiting = _dues().where(*ready, NOT_SENT, JobRow.queue == STAGES).order_by(JobRow.turn, JobRow.id)
+    stages = session.execute(waiting.limit(min(room, limit)))
+    rows = [*lost, *others, *stages]
     return [Due(id=row.id, queue=row.queue, fence=row.fence) for row in rows]
 
 

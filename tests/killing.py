@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tests.system import System, until
 
-PARTS = ("redis-server", "workers clock", "gunicorn", "haproxy", "workers stages", "workers forges", "workers chat")
+WORKERS = ("workers stages", "workers forges", "workers upkeep", "workers chat")
+PARTS = ("redis-server", "workers clock", "gunicorn", "haproxy", *WORKERS)
 CHILD = "a stage's child"
 FROZEN = "a stage's child, for longer than its lease"
 FROZEN_SECONDS = 17.0
@@ -51,7 +52,7 @@ class Killer:
         self._thaws.clear()
 
     def _next(self) -> str:
-        """Draw a victim: of the first eight each is another, later what works at a stage comes as often as the rest."""
+        """Draw a victim: of the first nine each is another, later what works at a stage comes as often as the rest."""
         if not self._bag:
             more = [CHILD] * (len(PARTS) - 1) + [FROZEN] if self.killed else []
             self._bag = [*PARTS, CHILD, *more]

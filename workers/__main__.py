@@ -1,4 +1,4 @@
-"""The worker processes: `python -m workers stages|chat|forges|clock`, one kind a process."""
+"""The worker processes: `python -m workers stages|chat|forges|upkeep|clock`, one kind a process."""
 
 import os
 import socket

@@ -16,7 +16,7 @@ SLOW_BUILD = "FROM slipway/base-busybox:local\nRUN sleep 3\nCOPY . /www\n"
 SERVE = 'EXPOSE 8080\nCMD ["httpd", "-f", "-p", "8080", "-h", "/www"]\n'
 SLOW_START = 'EXPOSE 8080\nCMD ["sh", "-c", "sleep 3; exec httpd -f -p 8080 -h /www"]\n'
 # More rounds and another seed: SLIPWAY_KILL_ROUNDS=200 SLIPWAY_KILL_SEED=7
-ROUNDS = int(os.environ.get("SLIPWAY_KILL_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("SLIPWAY_KILL_ROUNDS", "9"))
 SEED = int(os.environ.get("SLIPWAY_KILL_SEED", "4"))
 # A run whose worker was killed for the third time is given up, and says so; nothing else may come of it.
 POISONED = "its worker died"
@@ -137,13 +137,13 @@ def test_F35_a_deployed_container_that_is_removed_by_hand_comes_back(slipway: Sy
 
 def test_F53_whatever_is_killed_every_run_ends_once_and_nothing_is_left(slipway: System) -> None:
     killer = Killer(slipway=slipway, seed=SEED)
-    for volley in range(-(-ROUNDS // 8)):
+    for volley in range(-(-ROUNDS // 9)):
         revisions = []
         for number in range(4):
             repository = slipway.repository(f"loop-{volley}-{number}", service_files("one") | KILLED_FILES)
             revisions.append(repository.commit())
             repository.push_quietly()
-        killer.rounds(min(ROUNDS, 8 * (volley + 1)))
+        killer.rounds(min(ROUNDS, 9 * (volley + 1)))
         until(lambda: ready(slipway), 60, lambda: "not everything came back")
         for revision in revisions:
             run = slipway.wait_run(revision, seconds=240)

@@ -70,7 +70,7 @@ def test_work_that_has_waited_for_longer_goes_first(database: Database) -> None:
         assert [one.id for one in jobs.due(session)] == [_job(session, other, "one"), _job(session, run, "two")]
 
 
-def test_a_look_at_an_environment_does_not_count_as_waiting(database: Database) -> None:
+def test_a_look_at_an_environment_waits_elsewhere_and_keeps_no_stage_waiting(database: Database) -> None:
     with database.begin() as session:
         run = _run(session, "shop", _test("one"), _test("two", "one"))
         first = jobs.claim(session, _job(session, run, "one"), "worker-1")
