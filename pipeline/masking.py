@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pipeline.masking_forms import SHORTEST, forms
+from pipeline.pieces import Piece
 
 MASK = "[masked]"
-# A line of so many bytes may go on in the next one: that is where what reads containers cuts.
+# A line of so many bytes that is not known as a piece may all the same go on in the next one.
 CUT_AT = 16 * 1024 - 4
 ROUNDS = 4
 COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
@@ -63,6 +64,10 @@ class Mask:
         after = [(max(start, cut) - cut, end - cut) for start, end in found if end > cut]
         return self(_without(first, before)), _without(second, after)
 
+    def cut(self, text: str, most: int) -> str:
+        """Return at most so many characters of a text, without what is hidden, be it across the cut."""
+        return self.pair(text[:most], text[most:])[0][:most]
+
     def _spans(self, text: str) -> list[Span]:
         """Return where something hidden stands, seen as it is, without its colours, and without all that is unseen."""
         if self._start is None:
@@ -101,26 +106,31 @@ class Mask:
 
 
 class MaskedLines:
-    """Masks lines as they come; one that may go on in the next line is given together with that."""
+    """Masks lines as they come, from however many speakers; what goes on in another line waits for that."""
 
-    def __init__(self) -> None:
-        self.mask = Mask()
-        self._held: str | None = None
+    def __init__(self, mask: Mask | None = None) -> None:
+        self.mask = mask or Mask()
+        self._held: dict[object, tuple[str, str]] = {}
 
     def feed(self, line: str) -> Iterator[str]:
         """Yield the lines that can be shown by now."""
-        if self._held is not None:
-            held, line = self.mask.pair(self._held, line)
-            yield held
-        self._held = line if len(line.encode("utf-8", "replace")) >= CUT_AT else None
-        if self._held is None:
-            yield self.mask(line)
+        whose, lead, text = (line.line, line.lead, line.text) if isinstance(line, Piece) else (None, "", line)
+        if whose in self._held:
+            held_lead, held = self._held.pop(whose)
+            held, text = self.mask.pair(held, text)
+            yield self.mask(held_lead + held)
+        elif isinstance(line, Piece) and line.before:
+            # What it goes on from was left out here, and counts all the same.
+            text = self.mask.pair(line.before, text)[1]
+        if not line.last if isinstance(line, Piece) else len(line.encode("utf-8", "replace")) >= CUT_AT:
+            self._held[whose] = lead, text
+        else:
+            yield self.mask(lead + text)
 
     def flush(self) -> Iterator[str]:
-        """Yield the line that waited for its end, once nothing more will come."""
-        if self._held is not None:
-            yield self.mask(self._held)
-        self._held = None
+        """Yield the lines that waited for their ends, once nothing more will come."""
+        held, self._held = self._held, {}
+        yield from (self.mask(lead + text) for lead, text in held.values())
 
 
 def _joined(found: list[Span]) -> list[Span]:

@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.message import DecodeError
 
 from pipeline.errors import StageFailed, Unavailable
+from pipeline.pieces import led
 from runtime.lines import Lines
 from runtime.watch import TAIL
 
@@ -178,7 +179,7 @@ def step_name(text: str) -> str:
 
 def _said(step: Step, line: str, at: float) -> str:
     step.tail.append(line)
-    return f"#{step.number} {max(0.0, at - (step.started or at)):.3f} {line}"
+    return led(f"#{step.number} {max(0.0, at - (step.started or at)):.3f} ", line)
 
 
 def _no_step(dockerfile: str, message: str) -> StageFailed:

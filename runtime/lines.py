@@ -4,6 +4,8 @@ import re
 import struct
 from collections.abc import Iterator
 
+from pipeline.pieces import Piece, piece
+
 LONGEST_LINE = 16 * 1024
 BREAK = re.compile(rb"\r\n|\n|\r(?!\Z)")
 HEADER = struct.Struct(">BxxxL")
@@ -14,22 +16,38 @@ class Lines:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._cut: Piece | None = None
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the lines that are complete with this chunk."""
         *whole, self._rest = BREAK.split(self._rest + chunk)
         for line in whole:
-            yield from _cut(line)
+            yield from self._pieces(line)
         while len(self._rest) > LONGEST_LINE:
-            piece = _piece(self._rest)
-            self._rest = self._rest[len(piece) :]
-            yield _text(piece)
+            first = _first(self._rest)
+            self._rest = self._rest[len(first) :]
+            yield self._said(first, goes_on=True)
 
     def flush(self) -> Iterator[str]:
         """Yield what is left once nothing more will come."""
         rest, self._rest = self._rest.removesuffix(b"\r"), b""
         if rest:
-            yield from _cut(rest)
+            yield from self._pieces(rest)
+
+    def _pieces(self, line: bytes) -> Iterator[str]:
+        while len(line) > LONGEST_LINE:
+            first = _first(line)
+            line = line[len(first) :]
+            yield self._said(first, goes_on=True)
+        yield self._said(line, goes_on=False)
+
+    def _said(self, data: bytes, *, goes_on: bool) -> str:
+        text, after = data.decode("utf-8", "replace"), self._cut
+        if after is None and not goes_on:
+            return text
+        made = piece(text, after, last=not goes_on)
+        self._cut = made if goes_on else None
+        return made
 
 
 class Frames:
@@ -67,8 +85,8 @@ class Output:
 
     def feed(self, chunk: bytes) -> Iterator[str]:
         """Yield the lines that are complete with this chunk."""
-        for stream, piece in self._frames.feed(chunk):
-            yield from self._lines.setdefault(stream, Lines()).feed(piece)
+        for stream, data in self._frames.feed(chunk):
+            yield from self._lines.setdefault(stream, Lines()).feed(data)
 
     def flush(self) -> Iterator[str]:
         """Yield what is left once nothing more will come."""
@@ -76,21 +94,9 @@ class Output:
             yield from lines.flush()
 
 
-def _cut(line: bytes) -> Iterator[str]:
-    while len(line) > LONGEST_LINE:
-        piece = _piece(line)
-        line = line[len(piece) :]
-        yield _text(piece)
-    yield _text(line)
-
-
-def _piece(line: bytes) -> bytes:
+def _first(line: bytes) -> bytes:
     """Return the first 16 kB of a line, a little less where that would cut a character in two."""
     end = LONGEST_LINE
     while end > LONGEST_LINE - 4 and line[end] & 0xC0 == 0x80:
         end -= 1
     return line[: end if line[end] & 0xC0 != 0x80 else LONGEST_LINE]
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace")

@@ -51,10 +51,16 @@ class FileTranscript:
         with self._order:
             self._masked.mask.hide(secrets)
 
-    def masked(self, text: str) -> str:
-        """Return a text as it may be shown: without what is hidden."""
+    def masked(self, text: str, most: int | None = None) -> str:
+        """Return a text as it may be shown, at most so many characters of it: without what is hidden."""
         with self._order:
-            return self._masked.mask(text)
+            return self._masked.mask(text) if most is None else self._masked.mask.cut(text, most)
+
+    def masked_lines(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Return lines as they may be shown, pieces of one line not each by itself."""
+        with self._order:
+            masked = MaskedLines(self._masked.mask)
+            return (*(shown for line in lines for shown in masked.feed(line)), *masked.flush())
 
     def write(self, line: str) -> None:
         """Append one line. Never waits for the disk, never fails."""

@@ -12,6 +12,7 @@ import structlog
 
 from pipeline.containers import ContainerSpec
 from pipeline.errors import SlipwayError, StageFailed
+from pipeline.pieces import led
 from pipeline.ports import ImageFacts
 from store import images
 from workers.copies import Copy
@@ -52,7 +53,7 @@ def tell(copy: Copy) -> None:
             lines = copy.scene.ctx.engine.tail(copy.backing(name), LAST_LINES)
             copy.write(f"— the last lines of {name} —" if lines else f"— {name} wrote nothing —")
             for line in lines:
-                copy.write(f"{name} | {line}")
+                copy.write(led(f"{name} | ", line))
 
 
 def died(copy: Copy) -> StageFailed | None:

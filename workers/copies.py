@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.containers import Limits, labels
 from pipeline.errors import Cancelled
 from pipeline.names import run_name
+from pipeline.pieces import led
 from workers.stage import Scene
 
 
@@ -70,7 +71,7 @@ class Copy:
 
     def write(self, line: str) -> None:
         """Write a line of the transcript."""
-        self.scene.transcript.write(f"[{self.number}/{self.of}] {line}" if self.number else line)
+        self.scene.transcript.write(led(f"[{self.number}/{self.of}] ", line) if self.number else line)
 
     def check_stop(self) -> None:
         """Raise Cancelled if nobody wants this any more."""

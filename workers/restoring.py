@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.containers import Limits
 from pipeline.errors import StageFailed
+from pipeline.pieces import led
 from pipeline.ports import Execution
 from workers.copies import Copy
 
@@ -33,7 +34,7 @@ def _restore(copy: Copy, one: Mapping[str, Any]) -> None:
 
     def line(text: str) -> None:
         tail.append(text)
-        copy.write(f"{service} | {text}")
+        copy.write(led(f"{service} | ", text))
 
     code = copy.scene.ctx.engine.execute(
         container, one["run"], line, _limits(copy), Execution(stop=copy.stop, stdin=content)

@@ -11,6 +11,7 @@ from pipeline.deployment import DeploymentState, Release
 from pipeline.errors import Busy, Cancelled, Overtaken, SlipwayError, StageFailed
 from pipeline.health import pauses
 from pipeline.names import deployment_name, host_names, run_name, short, slug, variable
+from pipeline.pieces import led
 from store import deployments, environments, instances, jobs, projects
 from store.deployments import Deployment
 from store.instances import Instance
@@ -252,7 +253,7 @@ def _tag(ctx: Context, place: Place, deployment: Deployment) -> None:
 
 def _abandon(ctx: Context, claim: jobs.Claim, deployment: Deployment, end: SlipwayError, say: Say) -> None:
     for line in end.tail if isinstance(end, StageFailed) else ():
-        say(f"  {line}")
+        say(led("  ", line))
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
         never_served = instances.abandon(session, deployment.id)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pipeline.errors import Cancelled, SlipwayError, StageFailed
+from pipeline.pieces import led
 from workers.progress import steps
 from workers.stage import Scene
 
@@ -49,7 +50,7 @@ def side_by_side(scene: Scene, names: Iterable[str], work: Work, *, at_once: int
 
 
 def _say(scene: Scene, name: str, line: str) -> None:
-    scene.transcript.write(f"{name} │ {line}")
+    scene.transcript.write(led(f"{name} │ ", line))
 
 
 def _fault(faults: dict[str, SlipwayError]) -> SlipwayError:

@@ -124,7 +124,7 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
     except StageFailed as failure:
         scene.transcript.write(failure.sentence)
         state = State.CANCELLED if failure.code == "ref_gone" else State.FAILED
-        tail = tuple(scene.transcript.masked(line) for line in failure.tail)
+        tail = scene.transcript.masked_lines(failure.tail)
         sentence = scene.transcript.masked(failure.sentence)
         return Done(outcome=Outcome(state=state, sentence=sentence, code=failure.code, tail=tail))
     except Cancelled:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import NotFound
+from pipeline.pieces import led
+from runtime.lines import Lines
 from runtime.transcript_file import WAITING_BYTES
 from runtime.transcripts import FileTranscripts
 
@@ -55,6 +57,22 @@ def test_the_end_is_said_beside_the_file(kept: FileTranscripts, tmp_path: Path) 
 def test_a_stage_that_says_nothing_has_an_empty_file_that_ended(kept: FileTranscripts, tmp_path: Path) -> None:
     kept.open(7, "unit", 1).close()
     assert (log(tmp_path).read_bytes(), kept.ended(7, "unit"), kept.tail(7, "unit", 5)) == (b"", True, ())
+
+
+def test_no_half_of_a_secret_is_kept_or_told_although_another_speaks_in_between(
+    kept: FileTranscripts, tmp_path: Path
+) -> None:
+    transcript = kept.open(7, "unit", 1)
+    transcript.hide(["token-1"])
+    first, second = Lines().feed(f"{'x' * 16_380}token-1 y\n".encode())
+    for line in (led("web | ", first), "api | z", led("web | ", second)):
+        transcript.write(line)
+    transcript.close()
+    for shown in (log(tmp_path).read_text().splitlines(), transcript.masked_lines([first, "z", second])):
+        assert len(shown) == 3
+        assert not any(part in line for line in shown for part in ("toke", "n-1"))
+    assert transcript.masked_lines([second]) == ("[masked] y",), "half a line is known by what was before it"
+    assert transcript.masked("a token-1 b", 4) == "a [m"
 
 
 def test_another_attempt_goes_on_below_the_first(kept: FileTranscripts, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import StageFailed, Unavailable
+from pipeline.masking import MaskedLines
 from runtime.buildkit import StatusResponse, Trace, step_name
 from runtime.classic import Steps
 
@@ -53,6 +54,23 @@ def test_a_step_is_drawn_as_docker_draws_it() -> None:
         "#2 1.500 next line",
         "#2 DONE 1.5s",
     ]
+
+
+def test_a_line_too_long_for_one_is_known_as_such_whatever_stands_before_it() -> None:
+    trace = Trace()
+    first, other, last = drawn(
+        trace,
+        message(vertex("a", "[1/1] RUN make", 1)),
+        message(logs=(log("a", 1, b"x" * 16_385), log("a", 1, b"odd\n", 2))),
+        message(logs=(log("a", 1, b"y\n"),)),
+    )[1:]
+    masked = MaskedLines()
+    masked.mask.hide(["xxxxxy"])
+    shown = [line for one in (first, other, last) for line in masked.feed(one)]
+    assert [line[:8] for line in shown] == ["#1 0.000"] * 3
+    assert (
+        not any("xy" in line for line in shown) and shown[1].endswith("xx[masked]") and shown[2] == "#1 0.000 [masked]"
+    )
 
 
 def failed(*messages: dict[str, Any], detail: str) -> StageFailed | Unavailable:

@@ -7,6 +7,8 @@ from typing import Any, cast
 import pytest
 
 from pipeline.errors import Cancelled, SlipwayError, StageFailed, Unavailable
+from pipeline.masking import MaskedLines
+from runtime.lines import Lines
 from workers.side_by_side import Say, Stop, side_by_side
 from workers.stage import Scene
 
@@ -29,6 +31,21 @@ def test_each_line_says_whose_it_is_unless_there_is_but_one() -> None:
     lines.clear()
     side_by_side(scene(lines), ["web"], work, at_once=2)
     assert lines == ["a line"]
+
+
+def test_a_line_cut_in_two_is_known_as_such_under_its_services_name() -> None:
+    lines: list[str] = []
+
+    def work(_name: str, say: Say, _stop: Stop) -> str:
+        for line in Lines().feed(f"{'x' * 16_383}token-1\n".encode()):
+            say(line)
+        return ""
+
+    side_by_side(scene(lines), ["web", "api"], work, at_once=2)
+    masked = MaskedLines()
+    masked.mask.hide(["token-1"])
+    shown = "".join(line[6:] for one in sorted(lines, key=lambda line: line[:3]) for line in masked.feed(one))
+    assert len(lines) == 4 and "oken-1" not in shown and shown.count("[masked]") == 4
 
 
 def test_all_that_failed_are_named_and_what_was_not_begun_is_not() -> None:
