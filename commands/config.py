@@ -10,6 +10,7 @@ from pipeline.compose_export import export
 from pipeline.images import image_name
 from pipeline.names import label
 from pipeline.spec import FILES, Read, Spec, SpecProblems, look, schema
+from pipeline.spec_beside import missing_files, undeployed
 from pipeline.spec_docs import chapter, chapters
 from pipeline.spec_show import DEFAULT, as_yaml, values
 
@@ -23,13 +24,21 @@ def config() -> None:
 @click.argument("path", default=".", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(path: Path, as_json: bool) -> int:
-    """Check the configuration in PATH, a directory or a file. Prints every problem; exit code 1 if there is one."""
+    """Check the configuration in PATH, a directory or a file. Prints every problem; exit code 1 if there is one.
+
+    In a directory the files it names are looked for as well. Warnings are no problems.
+    """
     try:
-        spec = _look(path).spec
+        read = _look(path)
+        missing = missing_files(read, DirectoryFiles(_root(path))) if _is_in_place(path) else []
+        if missing:
+            raise SpecProblems(missing)
     except SpecProblems as error:
         click.echo(_problems(error) if as_json else "\n".join(error.tail))
         return 1
-    click.echo(json.dumps({"problems": []}) if as_json else _summary(spec))
+    warnings = list(undeployed(read.spec))
+    said = _summary(read.spec) + "".join(f"\nwarning: {warning}" for warning in warnings)
+    click.echo(json.dumps({"problems": [], "warnings": warnings}) if as_json else said)
     return 0
 
 
@@ -80,9 +89,18 @@ def print_schema() -> None:
 
 
 def _look(path: Path) -> Read:
-    directory = path if path.is_dir() else path.parent
+    directory = _root(path)
     instead = {} if path.is_dir() else dict.fromkeys(FILES, directory / ".slipway" / "none") | {FILES[0]: path}
     return look(DirectoryFiles(directory, instead), project=label(directory.resolve().name))
+
+
+def _root(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _is_in_place(path: Path) -> bool:
+    """Tell whether what is beside a configuration is what it will be beside in its repository."""
+    return path.is_dir() or (path.name in FILES and path.resolve().parent.name != ".slipway")
 
 
 def _compose(spec: Spec, registry: str, revision: str) -> str:
@@ -95,7 +113,7 @@ def _problems(error: SpecProblems) -> str:
     found = [
         {"file": one.file, "line": one.line, "where": one.where, "sentence": one.sentence} for one in error.problems
     ]
-    return json.dumps({"problems": found})
+    return json.dumps({"problems": found, "warnings": []})
 
 
 def _summary(spec: Spec) -> str:

@@ -14,10 +14,24 @@ class DirectoryFiles:
 
     def get(self, path: str, /) -> bytes | None:
         """Return a regular file of the directory, or None."""
-        if path.startswith("/") or ".." in path.split("/"):
+        if not self.has(path):
             return None
-        file = self._instead.get(path, self._directory / path)
-        if not file.is_file() or file.is_symlink():
-            return None
-        with file.open("rb") as content:
+        with self._file(path).open("rb") as content:
             return content.read(MOST_BYTES)
+
+    def has(self, path: str, /) -> bool:
+        """Tell whether there is a regular file."""
+        file = self._file(path)
+        return _inside(path) and file.is_file() and not file.is_symlink()
+
+    def has_folder(self, path: str, /) -> bool:
+        """Tell whether there is a directory."""
+        folder = self._file(path)
+        return _inside(path) and folder.is_dir() and not folder.is_symlink()
+
+    def _file(self, path: str) -> Path:
+        return self._instead.get(path, self._directory / path)
+
+
+def _inside(path: str) -> bool:
+    return not path.startswith("/") and ".." not in path.split("/")

@@ -10,6 +10,7 @@ from pipeline.errors import Overtaken, SlipwayError, StageFailed, Unavailable
 from pipeline.names import deployment_name, host_names, run_name, short
 from pipeline.outcome import passed, skipped
 from pipeline.release import release_of
+from pipeline.spec_beside import undeployed_to
 from store import deployments, environments, images, jobs, messages
 from store.deployments import Asked, Deployment
 from store.environments import Environment
@@ -28,6 +29,8 @@ def stage(scene: Scene) -> Done:
         if why_not:
             return Done(outcome=skipped(*why_not), record=lambda session: _leave(ctx, session, scene, *why_not))
         deployment_id = deployments.create(session, _asked(session, scene, environment), at=ctx.now())
+    for warning in undeployed_to(spec_file.from_json(scene.work.config or {}), scene.work.spec["to"]):
+        scene.transcript.write(f"warning: {warning}")
     try:
         deployment = carry_out(ctx, scene.claim, deployment_id, scene.transcript.write, partial(check_order, scene))
     except Overtaken as newer:

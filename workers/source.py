@@ -1,16 +1,18 @@
 """The source stage: bring the commit here, read its configuration, plan the stages."""
 
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from pipeline import spec as spec_file
 from pipeline.decide import OWN_TAGS
-from pipeline.errors import Busy
+from pipeline.errors import Busy, StageFailed
 from pipeline.names import short
 from pipeline.outcome import SKIP_REQUESTED, passed
 from pipeline.plan import plan_stages
 from pipeline.push import HEADS
+from pipeline.spec_beside import missing_restores
 from pipeline.spec_model import Environment
 from pipeline.stage import PlannedStage
 from store import projects, runs, schedules, stops
@@ -34,7 +36,11 @@ def fetch(scene: Scene) -> Done:
     revision = commit.revision
     scene.transcript.write(f"{short(revision)} by {commit.author}: {commit.message.splitlines()[0]}")
     files = CommitFiles(ctx.source, project.name, revision)
-    spec = spec_file.load(files, project=project.name, default_branch=project.default_branch)
+    read = spec_file.look(files, project=project.name, default_branch=project.default_branch)
+    missing = missing_restores(read, partial(_has, files))
+    if missing:
+        raise spec_file.SpecProblems(missing)
+    spec = read.spec
     with ctx.database.read() as session:
         spec = _ruled(session, scene, spec)
     nothing = needless(scene, spec, commit)
@@ -60,6 +66,14 @@ def fetch(scene: Scene) -> Done:
 def _planned(scene: Scene, spec: spec_file.Spec) -> tuple[PlannedStage, ...]:
     work = scene.work
     return plan_stages(spec, branch=work.branch, tag=work.tag, event=_event(work), wanted=work.wanted)
+
+
+def _has(files: CommitFiles, path: str) -> bool:
+    try:
+        return files.get(path) is not None
+    except StageFailed as fault:
+        # It is larger than what is read here, and there.
+        return fault.code == "too_large"
 
 
 def _event(work: runs.StageWork) -> str:

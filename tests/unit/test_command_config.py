@@ -16,6 +16,7 @@ def config_command(*arguments: str) -> Result:
 
 def test_a_directory_with_a_good_file_is_fine(tmp_path: Path) -> None:
     (tmp_path / "slipway.yml").write_text(GOOD)
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
     result = config_command("check", str(tmp_path))
     assert result.return_value == 0
     assert "services      web, api\nstages        build, ci, staging\nenvironments  ci, staging" in result.output
@@ -34,6 +35,34 @@ def test_every_problem_is_a_line_and_the_exit_code_says_so(tmp_path: Path) -> No
         "slipway.yml:2 services.web: `port` takes a port from 1 to 65535, not x",
         "slipway.yml:2 services.web: unknown key `prot` — did you mean `port`?",
     ]
+
+
+def test_files_that_are_named_and_not_there_are_problems_with_their_line(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "slipway.yml").write_text(
+        "services:\n  web: {build: {context: web}}\n  api: {build: {context: api}}\n  db: {image: postgres}\nstages:\n"
+        "  build: {build: all}\n  test:\n    test:\n      in: web\n      with: [db]\n      run: x\n      restore:\n"
+        "        into: db\n        file: tests/nope.sql\n        run: psql\n"
+    )
+    result = config_command("check", str(tmp_path))
+    assert (result.return_value, result.output.splitlines()) == (
+        1,
+        [
+            "slipway.yml:3 services.api: there is no directory api here",
+            "slipway.yml:2 services.web: there is no web/Dockerfile here",
+            "slipway.yml:14 stages.test: there is no tests/nope.sql here",
+        ],
+    )
+
+
+def test_a_service_that_needs_one_nobody_deploys_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    (tmp_path / "compose.yaml").write_text("services:\n  web: {build: ., depends_on: [db]}\n  db: {image: postgres}\n")
+    result = config_command("check", str(tmp_path))
+    assert result.return_value == 0
+    assert result.output.count("warning: web depends on db, which is not deployed: ") == 1
+    (tmp_path / "slipway.yml").write_text("stages: {build: {build: all}}")
+    assert "warning" not in config_command("check", str(tmp_path)).output
 
 
 def test_problems_as_json_have_a_line_for_editors(tmp_path: Path) -> None:
