@@ -14,6 +14,7 @@ from pipeline.spec_stage import Task, Test, When
 from pipeline.stage import PlannedStage
 
 SOURCE = "source"
+NOT_DEPLOYED = "not_deployed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +51,16 @@ def plan_stages(
     for name in spec.stages:
         if name not in outcomes and (outcome := _imageless(spec, name, outcomes)):
             outcomes[name] = outcome
+    for name in spec.stages:
+        if name not in outcomes and name not in (asked or ()) and (outcome := _undeployed(spec, name, outcomes)):
+            outcomes[name] = outcome
     return tuple(_planned(spec, name, outcomes.get(name)) for name in spec.stages)
+
+
+def not_deployed(spec: Spec, environment: str, branch: str | None) -> str | None:
+    """Return from which branches alone an environment is deployed, if this is none of them; no branch is none."""
+    allowed = _deploys_from(spec, environment)
+    return None if branch is not None and matches_any(allowed, branch) else _list(allowed)
 
 
 def _planned(spec: Spec, name: str, outcome: Outcome | None) -> PlannedStage:
@@ -121,6 +131,26 @@ def _imageless(spec: Spec, name: str, outcomes: Mapping[str, Outcome]) -> Outcom
         if builders and all(builder in outcomes for builder in builders):
             return skipped(f"{builders[0]}, which builds {service}, does not run here", "not_built")
     return None
+
+
+def _undeployed(spec: Spec, name: str, outcomes: Mapping[str, Outcome]) -> Outcome | None:
+    """Return why a stage has nothing of this commit to be against when what would deploy it does not run."""
+    deploys = deploys_before(spec, name)
+    return not_deployed(spec, name) if deploys and all(one in outcomes for one in deploys) else None
+
+
+def deploys_before(spec: Spec, name: str) -> tuple[str, ...]:
+    """Return the stages that a stage needs, through others too, and that deploy where it is `against`."""
+    test = spec.stages[name].test
+    where = test.against if test is not None else None
+    earlier = ((one, spec.stages[one].deploy) for one in spec.before(name)) if where else ()
+    return tuple(one for one, deploy in earlier if deploy is not None and deploy.to == where)
+
+
+def not_deployed(spec: Spec, name: str) -> Outcome:
+    """Return the outcome of a stage that is against what this run has not deployed."""
+    test = spec.stages[name].test
+    return skipped(f"{test.against if test else name} was not deployed by this run", NOT_DEPLOYED)
 
 
 def _work(spec: Spec, name: str) -> Mapping[str, Any]:

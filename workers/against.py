@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline import spec as spec_file
 from pipeline.deployment import Release
 from pipeline.errors import StageFailed
 from pipeline.names import deployment_name, host_names, run_name, variable
-from store import deployments, environments
+from pipeline.outcome import Outcome, State
+from pipeline.plan import deploys_before, not_deployed
+from store import deployments, environments, runs
 from workers.copies import Copy
+from workers.stage import Scene
+
+# What passed by what another run had deployed there meanwhile; it proves nothing of this commit.
+OTHER = "other_deployment"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +24,50 @@ class Facing:
 
     hosts: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class There:
+    """Whose deployment a stage is to face, if not its own run's, and whether it is of another commit than was meant."""
+
+    said: str = ""
+    misses: bool = False
+
+    def tell(self, outcome: Outcome) -> Outcome:
+        """Return how a stage ended, and before what."""
+        code = OTHER if self.misses and outcome.state is State.PASSED else outcome.code
+        return replace(outcome, sentence="; ".join(filter(None, (outcome.sentence, self.said))), code=code)
+
+
+def left_out(scene: Scene) -> Outcome | None:
+    """Return why a stage has nothing to be against when what it needs has deployed nothing; None if it may begin."""
+    mine = _deploys(scene)
+    with scene.ctx.database.read() as session:
+        stages = {one.name: one for one in runs.load(session, scene.work.run_id).stages}
+    if not mine or not all(stages[one].state is State.SKIPPED for one in mine if one in stages):
+        return None
+    return not_deployed(spec_file.from_json(scene.work.config or {}), scene.work.stage.name)
+
+
+def there(scene: Scene) -> There:
+    """Return whose deployment serves where the stage is `against`."""
+    environment = scene.work.spec.get("against") or ""
+    with scene.ctx.database.read() as session:
+        place = environments.find(session, scene.project.id, environment) if environment else None
+        live = deployments.live(session, place.id) if place else None
+    if live is None or live.run_id == scene.work.run_id:
+        return There()
+    whose = f"of {run_name(live.run_id)}" if live.run_id is not None else f"by {live.actor}"
+    other = any(one.revision != scene.work.revision for one in live.releases)
+    said = f"faced {deployment_name(live.id)} {whose} in {environment}, not a deployment of this run"
+    return There(said=said, misses=other and bool(_deploys(scene)))
+
+
+def _deploys(scene: Scene) -> tuple[str, ...]:
+    """Return the stages that the stage needs to have deployed; none for one that was asked for by name."""
+    if not scene.work.spec.get("against") or scene.work.wanted is not None:
+        return ()
+    return deploys_before(spec_file.from_json(scene.work.config or {}), scene.work.stage.name)
 
 
 @contextmanager

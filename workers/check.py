@@ -1,7 +1,7 @@
 """The test stage: a command in a container of the commit's own image decides, and its reports have a say."""
 
 from pipeline.outcome import State
-from workers import subject
+from workers import against, subject
 from workers.shards import run_all
 from workers.stage import Done, Scene
 from workers.tested import mark_tested
@@ -10,8 +10,12 @@ from workers.verdict import conclude
 
 def check(scene: Scene) -> Done:
     """Run the stage's command in every shard; exit codes, limits, backing services and reports decide."""
+    left_out = against.left_out(scene)
+    if left_out is not None:
+        return Done(outcome=left_out, record=lambda session: mark_tested(session, scene))
     tested = subject.own(scene, scene.work.spec["in"])
-    outcome = conclude(scene, tested, run_all(scene, tested), "tests_failed")
-    if outcome.state is not State.PASSED:
+    there = against.there(scene)
+    outcome = there.tell(conclude(scene, tested, run_all(scene, tested), "tests_failed"))
+    if outcome.state is not State.PASSED or there.misses:
         return Done(outcome=outcome)
     return Done(outcome=outcome, record=lambda session: mark_tested(session, scene))

@@ -11,6 +11,7 @@ from pipeline.stage import Kind
 from store import images, jobs, messages, projects, runs
 from store.schema import StageRow
 from workers import asking
+from workers.against import OTHER
 from workers.context import Context
 from workers.publish import move_tags
 from workers.stage import Scene
@@ -29,10 +30,13 @@ def mark_tested(session: Session, scene: Scene) -> None:
 
 
 def is_last_check(session: Session, scene: Scene) -> bool:
-    """Tell whether every build and test of the run but this one has passed, or failed and may."""
+    """Tell whether every build and test of the run but this one has passed, was left out, or failed and may.
+
+    One that passed before another commit's deployment than it needed has not.
+    """
     run = runs.load(session, scene.work.run_id)
     others = [one for one in run.stages if one.kind in {Kind.BUILD, Kind.TEST} and one.id != scene.work.stage.id]
-    return all(one.lets_others_start for one in others)
+    return all(one.lets_others_start and one.code != OTHER for one in others)
 
 
 def handle(ctx: Context, claim: jobs.Claim) -> None:

@@ -208,3 +208,28 @@ def test_a_wanted_stage_that_is_not_there_is_told_with_the_likely_one() -> None:
     with pytest.raises(StageFailed, match="Did you mean `unit`") as caught:
         plan_stages(spec(), branch="main", tag=None, wanted=["unti"])
     assert caught.value.code == "unknown_stage"
+
+
+LIVE = b"""
+services: {web: }
+stages:
+  build: {build: all}
+  ci: {deploy: ci}
+  smoke: {test: {in: web, run: x}}
+  live: {test: {in: web, run: x, against: ci}}
+  standing: {needs: [build], test: {in: web, run: x, against: ci}}
+environments: {ci: }
+"""
+
+
+def test_tests_against_what_this_run_does_not_deploy_are_left_out() -> None:
+    made = spec(LIVE)
+    assert codes(made, branch="main") == {}
+    assert codes(made, branch="x") == {"ci": "other_branch", "live": "not_deployed"}
+    assert codes(made, tag="v1") == {"ci": "other_branch", "live": "not_deployed"}
+    assert skips(made, branch="x")["live"] == "ci was not deployed by this run"
+
+
+def test_tests_against_an_environment_run_where_they_are_asked_for() -> None:
+    found = codes(spec(LIVE), branch="main", event="schedule", wanted=["live"])
+    assert found == dict.fromkeys(["ci", "smoke", "standing"], "not_wanted")
