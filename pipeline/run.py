@@ -1,8 +1,10 @@
 """A run: one push through the stages, and the only way its state moves."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from pipeline.errors import Conflict
+from pipeline.names import run_name
 from pipeline.outcome import Outcome, State
 from pipeline.stage import Kind, Stage
 
@@ -11,6 +13,14 @@ STOPPED = (State.CANCELLED, State.ERROR, State.FAILED, State.SUPERSEDED)
 # What stops all of a run; the rest stops only what needs it.
 WHOLE = frozenset({State.CANCELLED, State.SUPERSEDED})
 FLAKY = "passed on retry (flaky)"
+# What was wrong before any code of the project ran: the same try would fail the same, so it is none.
+NOT_TRIED = frozenset(
+    {
+        *("no_secret", "no_secrets_for_forks", "no_build_secret", "no_build_secrets", "no_environment_for_forks"),
+        *("no_image", "no_dockerfile", "bad_dockerfile", "bad_dockerfile_path", "bad_build_args", "no_context"),
+        *("no_file", "port_clash", "nothing_serves"),
+    }
+)
 
 
 class IllegalMove(Exception):
@@ -40,8 +50,10 @@ class Run:
     def again(self, names: Collection[str] = ()) -> "Run":
         """Return the run with these stages queued once more, and with them what was never started because of them.
 
-        Without names they are all that stopped. Raises IllegalMove if one has not ended, or there is none.
+        Without names they are all that stopped. Raises IllegalMove if one has not ended, or there is none; Conflict if
+        a named one is not for this run, or nothing could begin.
         """
+        self._check_planned(names)
         chosen = {stage.name for stage in self.stages if stage.name in names or (not names and stage.stops_others)}
         # A run that was stopped as a whole goes on as a whole.
         chosen |= {stage.name for stage in self.stages if stage.state in WHOLE}
@@ -54,8 +66,15 @@ class Run:
                 chosen |= {stage.name} if stage.was_not_started else set()
         stages = tuple(_queued(stage) if stage.name in chosen else stage for stage in self.stages)
         # What stands behind another stop than these stays as it was.
-        stages = _skipped(stages)
-        return replace(self, stages=stages, state=State.RUNNING)
+        left = _skipped(stages)
+        if all(stage.state is not State.QUEUED for stage in left):
+            raise _blocked(next(stage for stage in left if stage.name in chosen), _behind(stages))
+        return replace(self, stages=left, state=State.RUNNING)
+
+    def settled(self) -> "Run":
+        """Return the run ended as its stages say, if all of them have."""
+        state = self.state if self.state.ended else _state(self.stages)
+        return replace(self, state=state) if state.ended else self
 
     @property
     def culprit(self) -> Stage | None:
@@ -70,6 +89,13 @@ class Run:
             if stage.lets_others_start and (stage.state is not State.SKIPPED or opened.issuperset(stage.needs)):
                 opened.add(stage.name)
         return tuple(stage for stage in self.stages if stage.state is State.QUEUED and opened.issuperset(stage.needs))
+
+    def _check_planned(self, names: Collection[str]) -> None:
+        """Raise Conflict if one of these stages was never meant to run here."""
+        for stage in self.stages:
+            if stage.name in names and stage.was_left_out:
+                sentence = f"{stage.name} is not for {run_name(self.id)}: {stage.sentence}."
+                raise Conflict(sentence, code="not_for_this_run")
 
     def _in_order(self) -> Iterable[Stage]:
         """Return the stages so that each comes after what it needs; what a circle holds comes last."""
@@ -94,7 +120,9 @@ def _ended(stage: Stage, outcome: Outcome) -> Stage:
 
 
 def _failed(stage: Stage) -> Stage:
-    """Count a failure, and put the stage back in the queue if it is forgiven."""
+    """Count a failure of the project's code, and put the stage back in the queue if it is forgiven."""
+    if stage.code in NOT_TRIED:
+        return stage
     stage = replace(stage, tries=stage.tries + 1)
     if stage.tries > stage.retries:
         return stage
@@ -103,21 +131,35 @@ def _failed(stage: Stage) -> Stage:
 
 
 def _queued(stage: Stage) -> Stage:
-    return replace(stage, state=State.QUEUED, sentence="", code="", flaky=False)
+    """Return a stage as before its first try: a pass after somebody has mended things and asked again is no luck."""
+    return replace(stage, state=State.QUEUED, sentence="", code="", flaky=False, tries=0)
+
+
+def _blocked(stage: Stage, behind: Mapping[str, Stage]) -> Conflict:
+    """Return why a stage cannot run again by itself."""
+    stop = behind[stage.name]
+    how = "failed" if stop.state is State.FAILED else f"ended as {stop.state}"
+    return Conflict(f"{stage.name} stands behind {stop.name}, which {how}; retry {stop.name}.", code="stands_behind")
 
 
 def _skipped(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     """Return the stages, those that now can never start as skipped, each for the first stop that it stands behind."""
+    behind = _behind(stages)
+    return tuple(_not_started(stage, behind[stage.name]) if stage.name in behind else stage for stage in stages)
+
+
+def _behind(stages: tuple[Stage, ...]) -> dict[str, Stage]:
+    """Return the first stop that each stage stands behind; those that stopped are their own."""
     whole = next((stage for stage in stages if stage.state in WHOLE or _stops_all(stage)), None)
     if whole:
-        return tuple(_not_started(stage, whole) for stage in stages)
+        return {stage.name: whole for stage in stages}
     behind = {stage.name: stage for stage in stages if stage.stops_others}
     grows = bool(behind)
     while grows:
         new = {one.name: _culprit(one, behind) for one in stages if one.name not in behind and _waits(one, behind)}
         behind |= new
         grows = bool(new)
-    return tuple(_not_started(stage, behind[stage.name]) if stage.name in behind else stage for stage in stages)
+    return behind
 
 
 def _waits(stage: Stage, behind: Collection[str]) -> bool:

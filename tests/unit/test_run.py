@@ -178,7 +178,16 @@ def test_a_failed_stage_runs_again_with_what_was_skipped_behind_it_and_nothing_e
     assert [one.name for one in run.stages if one.state is State.QUEUED] == ["unit", "ci", "live"]
     assert [one.name for one in run.ready] == ["unit"]
     run = run.advance(1, passed())
-    assert run.stages[1].flaky
+    assert run.stages[1].tries == 0 and not run.stages[1].flaky
+
+
+@pytest.mark.parametrize("code", ["no_secret", "no_image", "nothing_serves"])
+def test_what_failed_before_any_code_ran_is_no_try(code: str) -> None:
+    missing = Outcome(state=State.FAILED, sentence="set it", code=code)
+    run = graph(stage(0, "unit", retries=2)).advance(0, missing)
+    assert (run.state, run.stages[0].tries) == (State.FAILED, 0)
+    run = run.again().advance(0, failed()).advance(0, passed())
+    assert run.stages[0].flaky
 
 
 def test_what_stands_behind_another_failure_stays_skipped_when_one_stage_runs_again() -> None:

@@ -18,7 +18,7 @@ class Stage(Shape):
     attempt: int
     tries: int = Field(description="how often the project's code failed in it")
     retries: int = Field(description="how many failures are forgiven")
-    flaky: bool = Field(description="it passed, after it had failed on the same commit")
+    flaky: bool = Field(description="it passed by its own `retry`, after its code had failed")
     allow_failure: bool = Field(description="the run goes on, and may pass, without it")
     concurrency: str | None = Field(description="of all stages of the project that say this, one is at work at a time")
     needs: list[str]
