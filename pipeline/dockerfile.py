@@ -8,21 +8,20 @@ SYNTAX = re.compile(r"(?:#|//)\s*syntax\s*=\s*(\S+)", re.IGNORECASE)
 INSTRUCTION = re.compile(r"\s*([a-z]+)\s+(.*)", re.IGNORECASE | re.DOTALL)
 FLAG = re.compile(r"--(mount|network|security)\b", re.IGNORECASE)
 HEREDOC = re.compile(r"\d*<<-?(['\"]?)([a-zA-Z_][a-zA-Z0-9_]*)\1$")
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 DEFAULT_ESCAPE = "\\"
 
 
 def check_dockerfile(text: str, builder: str, *, frontends: Collection[str] = ()) -> str | None:
     """Return why `builder` (`buildkit` or `classic`) cannot build this Dockerfile, or None.
 
-    A `# syntax=` line names an image that would be fetched and run as the builder itself: only those of a registry
-    on this machine, or named in `frontends`, may.
+    A `# syntax=` line names an image that would be fetched and run as the builder itself: only those that are named
+    in `frontends` may, for a stranger's run can push any into the registry of this machine.
     """
     text = text.removeprefix("\ufeff")
     frontend = _frontend(text)
     if frontend and builder != "buildkit":
         return f"`# syntax={frontend}` needs BuildKit, and the container engine here builds without it"
-    if frontend and not (frontend in frontends or _is_local(frontend)):
+    if frontend and frontend not in frontends:
         return f"`# syntax={frontend}` would fetch another builder and run it: remove the line"
     return None if builder == "buildkit" else _needs_buildkit(text)
 
@@ -44,11 +43,6 @@ def _frontend(text: str) -> str | None:
         if not DIRECTIVE.match(line.strip()):
             return None
     return None
-
-
-def _is_local(frontend: str) -> bool:
-    host, slash, _ = frontend.partition("/")
-    return bool(slash) and host.rsplit(":", 1)[0] in LOCAL_HOSTS
 
 
 def _needs_buildkit(text: str) -> str | None:
