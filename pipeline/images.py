@@ -14,7 +14,7 @@ class ImageSpec:
     """One image to build: the Dockerfile is looked for inside the context, which is a path inside the commit.
 
     `secrets` are what a step may mount, by name; `passing` are arguments that leave no mark in the image, a proxy's.
-    `suffix` follows the revision in the tag.
+    `suffix` follows the revision in the tag. One that is not `trusted` is a stranger's: no registry is told who we are.
     """
 
     name: str
@@ -27,6 +27,7 @@ class ImageSpec:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     passing: Mapping[str, str] = field(default_factory=dict, repr=False)
     suffix: str = ""
+    trusted: bool = True
     created: datetime
 
     @property

@@ -33,6 +33,14 @@ class Archives:
             if not self._wire.api.put_archive(name, "/", archive.getvalue()):
                 raise Unavailable(f"the container engine did not take {path}", code="engine_error")
 
+    def open_folder(self, name: str, path: str) -> None:
+        """Let everybody in a container write in a folder of it."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            tar.addfile(_member(PurePosixPath(path), tarfile.DIRTYPE, 0o777))
+        with self._wire.doing(f"open {path} in {name}"):
+            self._wire.api.put_archive(name, "/", archive.getvalue())
+
     @contextmanager
     def files(self, name: str, path: str) -> Iterator[BinaryIO | None]:
         """Open a tar stream of a file or folder of a container; None if there is nothing of that path."""

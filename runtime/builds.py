@@ -56,7 +56,7 @@ class Builds:
         self, spec: ImageSpec, context: BinaryIO, picture: Trace | Steps, watch: Watch, stop: Callable[[], bool]
     ) -> str:
         """Let the engine ask for the build's secrets while it lasts; they are in no request of ours."""
-        with BuildSession(self._wire, Knows(spec.secrets, self._registry)) as session:
+        with BuildSession(self._wire, Knows(spec.secrets, self._registry if spec.trusted else None)) as session:
             answer = Answer(self._wire, "/build", self._parameters(spec) | {"session": session.id}, context)
             try:
                 return _follow(answer, picture, watch, spec, stop)

@@ -38,6 +38,8 @@ class Workshop:
         with self._oneshots.created(spec) as container:
             for path, data in spec.files.items():
                 self._archives.put(container, path, data)
+            # An image may have a user of its own, who is to leave something there.
+            self._archives.open_folder(container, spec.workdir)
             self._put(container, spec.workdir, _watched(given, watch, stop))
             code = self._oneshots.follow(container, spec, watch, stop)
             if code != 0:

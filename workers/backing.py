@@ -16,6 +16,7 @@ from pipeline.pieces import led
 from pipeline.ports import ImageFacts
 from store import images
 from workers.copies import Copy
+from workers.outsiders import check_image
 from workers.ready import Waited, wait_ready
 
 LAST_LINES = 20
@@ -130,7 +131,9 @@ def _container(copy: Copy, around: Around, name: str, service: Mapping[str, Any]
 def _image(copy: Copy, name: str, service: Mapping[str, Any]) -> tuple[str, ImageFacts]:
     """Return the image of a backing service and what it says of itself: the named one, or the commit's own."""
     reference = str(service.get("image") or "")
-    if not reference:
+    if reference:
+        check_image(copy.scene, reference)
+    else:
         with copy.scene.ctx.database.read() as session:
             own = images.find(session, copy.scene.project.id, name, copy.scene.work.revision)
         reference = own.reference if own else ""

@@ -13,13 +13,16 @@ from pipeline.images import ImageSpec, image_labels
 from pipeline.names import label, run_name
 from pipeline.ports import Produced
 from pipeline.spec_service import Builder
+from workers.outsiders import check_image
 
 if TYPE_CHECKING:
     from workers.image import Bench
 
-WORKSPACE, CACHE, CERTIFICATES = "/run/slipway", "/cache", "/workspace/ca.pem"
+WORKSPACE, CACHE, CERTIFICATES = "/workspace", "/cache", "/run/slipway/ca.pem"
 # By what programs are told of certificates: OpenSSL, curl, git, pip, requests, node.
 TRUST = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "PIP_CERT", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+# https://bford.info/cachedir/
+CACHE_TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n"
 Open = Callable[[], AbstractContextManager[BinaryIO]]
 
 
@@ -51,6 +54,7 @@ def _toolchain(bench: "Bench", builder: Builder, created: datetime) -> str:
     """Return the image to build in: the one that is named, or the one that a Dockerfile of the commit makes."""
     ctx, work, project = bench.scene.ctx, bench.scene.work, bench.scene.project
     if builder.dockerfile is None:
+        check_image(bench.scene, builder.image)
         return builder.image
     folder, file = posixpath.split(posixpath.normpath(builder.dockerfile))
     run = run_name(work.run_id)
@@ -70,6 +74,7 @@ def _toolchain(bench: "Bench", builder: Builder, created: datetime) -> str:
             created=created,
             version=work.revision,
         ),
+        trusted=work.trusted,
         created=created,
     )
     with ctx.source.archive(project.name, work.revision, folder or ".") as context:
@@ -94,13 +99,15 @@ def _container(bench: "Bench", builder: Builder, image: str) -> ContainerSpec:
         | dict(builder.env)
         | {name: bench.secrets[name] for name in builder.secrets},
         labels=labels(ctx.home, project=project.name, **marks),
-        network=_NETWORK,
+        network=ctx.engine.network_alone() or _NETWORK,
         workdir=WORKSPACE,
-        files={CERTIFICATES: ctx.builds.ca_bundle.encode()} if ctx.builds.ca_bundle else {},
-        caches={f"slipway-{ctx.home}-cache-{label(project.name)}-{label(bench.name)}": CACHE},
+        files=({CERTIFICATES: ctx.builds.ca_bundle.encode()} if ctx.builds.ca_bundle else {})
+        | ({} if work.trusted else {f"{CACHE}/CACHEDIR.TAG": CACHE_TAG}),
+        # What a stranger's run left in it would be run, with secrets, by the next one of ours.
+        caches={f"slipway-{ctx.home}-cache-{label(project.name)}-{label(bench.name)}": CACHE} if work.trusted else {},
         memory=ctx.memory,
     )
 
 
-# Builds reach what they need to fetch as steps of a Dockerfile do: over the engine's own bridge.
+# Where the engine keeps nobody apart: builds reach what they need to fetch over its own bridge, and each other.
 _NETWORK = "bridge"

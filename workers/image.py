@@ -15,6 +15,7 @@ from pipeline.ports import ImageFacts
 from pipeline.spec_service import Service
 from store import images
 from workers.builder import contexts
+from workers.outsiders import reach
 from workers.pushing import push
 from workers.reuse import is_there, unchanged
 from workers.stage import Scene
@@ -70,9 +71,13 @@ def dockerfile(bench: Bench, context: str, path: str) -> bytes:
     text = scene.ctx.source.read(scene.project.name, scene.work.revision, path)
     if text is None:
         raise StageFailed(f"{name}: there is no {path} in this commit", code="no_dockerfile")
-    problem = check_dockerfile(text.decode(errors="replace"), scene.ctx.engine.builder())
+    content = text.decode(errors="replace")
+    problem = check_dockerfile(content, scene.ctx.engine.builder())
     if problem:
         raise StageFailed(f"{path}: {problem}", code="bad_dockerfile")
+    refusal = None if scene.work.trusted else reach(scene).check(content)
+    if refusal:
+        raise StageFailed(f"{path}: {refusal}", code="not_for_forks")
     return text
 
 
@@ -179,6 +184,7 @@ def _image_spec(bench: Bench) -> ImageSpec:
             created=created,
             version=work.tag or work.revision,
         ),
+        trusted=work.trusted,
         created=created,
     )
 

@@ -190,7 +190,7 @@ def test_a_secret_reaches_the_build_and_is_hidden_from_the_transcript(yard: Yard
 
 
 def test_a_build_container_makes_the_context_and_a_release_image_comes_of_the_same(yard: Yard, image: str) -> None:
-    script = "mkdir -p dist && tr a-z A-Z <word >dist/word && echo x >>/cache/n"
+    script = "test $(pwd) = /workspace && mkdir -p dist && tr a-z A-Z <word >dist/word && echo x >>/cache/n"
     yml = f"""services:
   web:
     builder: {{image: "{image}", run: "{script}", output: dist}}
@@ -207,6 +207,41 @@ def test_a_build_container_makes_the_context_and_a_release_image_comes_of_the_sa
     assert yard.tag("web", run.revision) == made.digest
     again, _ = yard.run(run.revision)
     assert again.reason == "web was built before", yard.heard.lines
+
+
+def test_D2_D8_a_strangers_build_container_shares_neither_caches_nor_a_network(yard: Yard, image: str) -> None:
+    def builds(script: str) -> dict[str, str]:
+        yml = f'services:\n  web: {{builder: {{image: "{image}", run: "{script}", output: "."}}}}\n'
+        return {"slipway.yml": yml, "Dockerfile": "FROM scratch\nCOPY word /\n", "word": script}
+
+    stage, _ = yard.build(builds("echo ours >/cache/word"))
+    assert stage.state == "passed", (stage.reason, yard.heard.lines)
+    stage, _ = yard.build(builds("test ! -e /cache/word && echo evil >/cache/word"), trusted=False)
+    assert stage.state == "passed", (stage.reason, yard.heard.lines)
+    alone = yard.ctx.engine.network_alone()
+    assert alone, "the engine of the tests keeps containers apart"
+    gateway = yard.ctx.engine.gateway(alone).ip
+    script = f"test $(cat /cache/word) = ours && ip route | grep 'default via {gateway} '"
+    stage, _ = yard.build(builds(script))
+    assert stage.state == "passed", (stage.reason, yard.heard.lines)
+
+
+def test_a_build_container_of_another_user_can_leave_its_output(yard: Yard, image: str) -> None:
+    yml = 'services:\n  web: {builder: {dockerfile: Tools, run: "mkdir dist && cp word dist/", output: dist}}\n'
+    tools = f"FROM {image}\nUSER 4711\n"
+    stage, _ = yard.build(
+        {"slipway.yml": yml, "Tools": tools, "Dockerfile": "FROM scratch\nCOPY word /\n", "word": "x"}
+    )
+    assert stage.state == "passed", (stage.reason, yard.heard.lines)
+
+
+def test_D2_G17_a_strangers_build_gets_no_shared_mounts_and_no_other_projects_images(yard: Yard, image: str) -> None:
+    for line in ("RUN --mount=type=cache,target=/c true", f"COPY --from={yard.ctx.registry_address}/other/web:1 / /"):
+        stage, _ = yard.build({"Dockerfile": f"FROM {image}\n{line}\n"}, trusted=False)
+        assert (stage.state, stage.code) == ("failed", "not_for_forks"), stage.reason
+    yml = f'services:\n  web: {{builder: {{image: "{yard.ctx.registry_address}/other/web:1", run: "true"}}}}\n'
+    stage, _ = yard.build({"slipway.yml": yml, "Dockerfile": COPY}, trusted=False)
+    assert (stage.state, stage.code) == ("failed", "not_for_forks"), stage.reason
 
 
 def test_a_toolchain_is_built_from_the_repository(yard: Yard, image: str) -> None:
