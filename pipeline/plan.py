@@ -57,7 +57,7 @@ def plan_stages(
     return tuple(_planned(spec, name, outcomes.get(name)) for name in spec.stages)
 
 
-def not_deployed(spec: Spec, environment: str, branch: str | None) -> str | None:
+def deployed_only_from(spec: Spec, environment: str, branch: str | None) -> str | None:
     """Return from which branches alone an environment is deployed, if this is none of them; no branch is none."""
     allowed = _deploys_from(spec, environment)
     return None if branch is not None and matches_any(allowed, branch) else _list(allowed)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import spec as spec_file
 from runtime.engine import DockerEngine
 from store import secrets
 from store.session import Database
@@ -164,6 +165,25 @@ def test_tests_against_an_environment_where_nothing_serves_say_so(world: StageWo
     stage = world.run({"image": image, "run": sh("true"), "against": "ci"})
     assert (stage.state, stage.code) == ("failed", "nothing_serves")
     assert stage.reason == "nothing serves in ci: let a stage deploy there, and let this one need it"
+
+
+@pytest.mark.parametrize(
+    ("ref", "given"),
+    [("heads/main", True), ("heads/release/1", True), ("heads/feature", False), ("tags/v1", False)],
+)
+def test_G20_an_environments_secrets_go_only_to_branches_that_are_deployed_there(
+    world: StageWorld, image: str, ref: str, given: bool
+) -> None:
+    with world.database.begin() as session:
+        scope = secrets.Scope(project="shop", environment="live")
+        secrets.put(session, world.ctx.seal, scope, "DEPLOY_KEY", "s3cr3t-value", by="ana", at=factories.NOW)
+    rules = "services: {web: {image: x}}\nenvironments: {live: {branches: [main, release/*]}}\n"
+    file = f"{rules}stages: {{live: {{deploy: live}}}}\n"
+    config = spec_file.to_json(spec_file.load({"slipway.yml": file.encode()}, project="shop"))
+    spec = {"image": image, "run": sh("test $DEPLOY_KEY"), "against": "live", "network": "none"}
+    stage = world.run(spec | {"secrets": ["DEPLOY_KEY"]}, ref=f"refs/{ref}", config=config)
+    assert (stage.state, stage.code) == (("passed", "passed") if given else ("failed", "no_secret")), stage.reason
+    assert ("(live's own are only for main or release/*)" in stage.reason) is not given
 
 
 def test_a_strangers_tests_face_no_environment(world: StageWorld, image: str) -> None:
