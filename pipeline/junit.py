@@ -1,15 +1,18 @@
 """JUnit's report of tests, in the dialects of pytest, Surefire, Jest, go-junit-report, GoogleTest and their like."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pipeline.errors import Rejected
+from pipeline.masking_forms import PIECE
 from pipeline.xml_events import read_xml
 
 MOST_CASES = 50_000
 LONGEST_NAME = 500
 LONGEST_MESSAGE = 4_000
+# What a report may say in names altogether, suites within suites told with each test.
+MOST_NAMES = 64 * 1024**2
 SUITE_ITSELF = "(the suite itself)"
 
 
@@ -50,9 +53,17 @@ class Case:
         """What is the same for the same test in every report."""
         return self.suite, self.name
 
+    def shown(self, cut: Callable[[str, int], str]) -> "Case":
+        """Return the test as it may be kept: `cut` returns at most so much of a text, without what must not be seen."""
+        name, suite = cut(self.name, LONGEST_NAME), cut(self.suite, LONGEST_NAME)
+        return replace(self, name=name, suite=suite, message=cut(self.message, LONGEST_MESSAGE))
+
 
 def parse(data: bytes) -> tuple[Case, ...]:
-    """Return the tests of a report, each once. Raises Rejected if it is no report, or none that can be trusted."""
+    """Return the tests of a report, each once. Raises Rejected if it is no report, or none that can be trusted.
+
+    Texts are a piece longer than what is kept, so that `shown` sees the whole of what stands across the cut.
+    """
     reading = _Reading()
     read_xml(data, reading.start, reading.end, reading.text)
     if not reading.is_report:
@@ -82,8 +93,11 @@ class _Reading:
     is_report: bool = False
     suites: list[str] = field(default_factory=list)
     case: Case | None = None
+    message: str = ""
     words: list[str] = field(default_factory=list)
+    length: int = 0
     saying: bool = False
+    names: int = 0
 
     def start(self, name: str, said: Mapping[str, str]) -> None:
         if name in {"testsuites", "testsuite"}:
@@ -95,8 +109,9 @@ class _Reading:
             self._say(name, said)
 
     def text(self, piece: str) -> None:
-        if self.saying and sum(map(len, self.words)) < LONGEST_MESSAGE:
+        if self.saying and self.length < LONGEST_MESSAGE + PIECE:
             self.words.append(piece)
+            self.length += len(piece)
 
     def end(self, name: str) -> None:
         if name in {"testsuites", "testsuite"} and self.suites:
@@ -110,11 +125,15 @@ class _Reading:
     def _begin(self, said: Mapping[str, str]) -> None:
         if len(self.cases) >= MOST_CASES:
             raise Rejected(f"it tells of more than {MOST_CASES:,} tests", code="bad_report")
-        suite = said.get("classname") or self._suite()
+        suite = (said.get("classname") or self._suite())[: LONGEST_NAME + PIECE]
+        name = (said.get("name") or "(no name)")[: LONGEST_NAME + PIECE]
+        self.names += len(suite) + len(name)
+        if self.names > MOST_NAMES:
+            raise Rejected("the names in it are too long", code="bad_report")
         skipped = said.get("status") in {"notrun", "disabled", "skipped"}
         self.case = Case(
-            suite=suite[:LONGEST_NAME],
-            name=(said.get("name") or "(no name)")[:LONGEST_NAME],
+            suite=suite,
+            name=name,
             state=Verdict.SKIPPED if skipped else Verdict.PASSED,
             seconds=_seconds(said.get("time", "")),
         )
@@ -123,15 +142,17 @@ class _Reading:
         if name in FLAKY:
             self.case = replace(self.case, flaky=True) if self.case else None
             return
-        outside = Case(suite=self._suite()[:LONGEST_NAME], name=SUITE_ITSELF, state=Verdict.PASSED)
+        outside = Case(suite=self._suite()[: LONGEST_NAME + PIECE], name=SUITE_ITSELF, state=Verdict.PASSED)
         case = self.case or outside
         state = min(SAYS[name], case.state, key=WORST.index) if case.state is not Verdict.PASSED else SAYS[name]
-        self.words, self.saying = [said.get("message", "")], True
+        self.message, self.words, self.length, self.saying = said.get("message", ""), [], 0, True
         self.case = replace(case, state=state)
 
     def _said(self) -> None:
         if self.case is not None:
-            message = "\n".join(word.strip() for word in self.words if word.strip())[:LONGEST_MESSAGE]
+            # As it stands there: where the text was read in pieces is nobody's business.
+            told = (self.message.strip(), "".join(self.words).strip())
+            message = "\n".join(part for part in told if part)[: LONGEST_MESSAGE + PIECE]
             self.case = replace(self.case, message=self.case.message or message)
             if self.case.name == SUITE_ITSELF:
                 self.cases.append(self.case)

@@ -100,7 +100,8 @@ def _unwilling(copy: Copy, waited: Waited, ready: Ready) -> str | None:
     code = copy.scene.ctx.engine.execute(
         copy.backing(waited.name), ready.run, lines.append, _once(ready.within), Execution(stop=copy.stop)
     )
-    return None if code == 0 else f"its check exited with {code}{f': {lines[-1]}' if lines else ''}"
+    last = copy.scene.transcript.masked_lines(lines[-1:])
+    return None if code == 0 else f"its check exited with {code}{f': {last[0]}' if last else ''}"
 
 
 def _once(seconds: float) -> Limits:

@@ -1,12 +1,10 @@
 """What the end of every copy of a stage means together: kept for later, said in one sentence."""
 
-from dataclasses import replace
-
 from pipeline.coverage import Coverage
 from pipeline.errors import StageFailed
 from pipeline.judge import Judged, Past, judge, lines_of, said_of
-from pipeline.junit import Case
 from pipeline.outcome import Outcome, State, passed
+from pipeline.pieces import led
 from runtime.oneshot import quoted
 from store import artifacts, jobs, tests
 from workers.stage import Scene
@@ -44,7 +42,7 @@ def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str)
 
 def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[tuple[Judged, ...], Past]:
     """Record tests and artifacts at once, so that they are there however the stage's own end is told."""
-    said = {end.copy.number: [_masked(scene, case) for case in end.found.cases] for end in ends}
+    said = {end.copy.number: end.found.cases for end in ends}
     cases = [case for of_shard in said.values() for case in of_shard]
     kept = [one for end in ends for one in end.found.kept]
     if not (cases or kept):
@@ -65,12 +63,6 @@ def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[
             tests.record(session, where, judge(of_shard, past), shard=shard)
         artifacts.record(session, work.run_id, work.stage.id, kept, at=scene.ctx.now())
     return judge(cases, past), past
-
-
-def _masked(scene: Scene, case: Case) -> Case:
-    """Return a test without what its transcript hides; a parameter may well be in its name."""
-    hide = scene.transcript.masked
-    return replace(case, suite=hide(case.suite), name=hide(case.name), message=hide(case.message))
 
 
 def _failure(scene: Scene, ends: tuple[Ended, ...], said: str, code: str) -> StageFailed | None:
@@ -98,7 +90,7 @@ def _last(ends: tuple[Ended, ...], most: int) -> tuple[str, ...]:
     bad = [end for end in ends if not end.good][:most]
     each = most // len(bad)
     return tuple(
-        f"[{end.copy.number}/{end.copy.of}] {line}" if end.copy.number else line
+        led(f"[{end.copy.number}/{end.copy.of}] ", line) if end.copy.number else line
         for end in bad
         for line in ((end.failure and end.failure.tail) or end.said)[-each:]
     )

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.errors import Rejected
 from pipeline.judge import Past, judge, lines_of, said_of
-from pipeline.junit import SUITE_ITSELF, Case, Verdict, merge, parse
+from pipeline.junit import LONGEST_MESSAGE, LONGEST_NAME, SUITE_ITSELF, Case, Verdict, merge, parse
+from pipeline.masking import Mask
 
 PYTEST = b"""<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite name="pytest" errors="1" failures="1">
 <testcase classname="tests.test_cart.TestCart" name="test_add[1]" time="0.012" />
@@ -81,7 +82,9 @@ def test_D12_a_hostile_report_is_refused_with_a_sentence(report: bytes, sentence
 def test_D12_names_and_messages_without_end_are_cut() -> None:
     word = b"x" * 100_000
     (case,) = parse(b"<testsuite><testcase name='%s'><failure>%s</failure></testcase></testsuite>" % (word, word))
-    assert (len(case.name), len(case.message)) == (500, 4_000)
+    kept = case.shown(Mask().cut)
+    assert (len(kept.name), len(kept.message)) == (500, 4_000)
+    assert len(case.name) + len(case.message) < 15_000
 
 
 def case(name: str, state: Verdict = Verdict.PASSED, **values: object) -> Case:
@@ -131,3 +134,29 @@ def test_a_report_without_tests_says_so() -> None:
 def test_of_one_test_told_of_twice_the_worse_counts() -> None:
     (one,) = merge([case("a", SKIPPED, seconds=1.0), case("a", flaky=True, seconds=2.0)])
     assert (one.state, one.flaky, one.seconds) == (Verdict.PASSED, True, 3.0)
+
+
+def test_no_part_of_a_secret_is_left_where_names_and_messages_are_cut() -> None:
+    secret, mask = "TOKEN-OF-ANA", Mask()
+    mask.hide([secret])
+    for before in range(LONGEST_NAME - len(secret), LONGEST_NAME + 1):
+        name, message = f"{'x' * before}{secret}y", f"{'x' * (before + LONGEST_MESSAGE - LONGEST_NAME)}{secret}y"
+        report = f'<testsuite name="{name}"><testcase name="{name}"><failure message="{message}"/></testcase>'
+        (case,) = parse(f"{report}</testsuite>".encode())
+        shown = case.shown(mask.cut)
+        for text, most in ((shown.suite, LONGEST_NAME), (shown.name, LONGEST_NAME), (shown.message, LONGEST_MESSAGE)):
+            assert len(text) <= most and not set("TOKENFA") & set(text)
+
+
+def test_a_secret_is_hidden_however_the_text_of_a_failure_is_read() -> None:
+    mask = Mask()
+    mask.hide(["t&ken-1"])
+    text = f"{'x' * 10}t&amp;ken-1 {'y' * 3_970} t&amp;ken-1"
+    (case,) = parse(f'<testsuite><testcase name="a"><failure>{text}</failure></testcase></testsuite>'.encode())
+    assert case.shown(mask.cut).message == f"{'x' * 10}[masked] {'y' * 3_970} [masked]"
+
+
+def test_names_that_are_told_with_every_test_may_not_fill_the_memory() -> None:
+    report = f'<testsuite name="{"x" * 5_000}">{"<testcase/>" * 20_000}</testsuite>'
+    with pytest.raises(Rejected, match="names in it are too long"):
+        parse(report.encode())
