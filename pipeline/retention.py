@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 REVISION = re.compile(r"(?P<revision>[0-9a-f]{40}|[0-9a-f]{64})(?:-.*)?")
+# An image is made and named before it is recorded: this young it is somebody's work.
+FRESH = 3_600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,8 +74,10 @@ def unknown_tags(tags: Iterable[str], shelf: Shelf) -> Iterator[str]:
 def unwanted(stored: Stored, shelves: Mapping[str, Shelf]) -> tuple[str, ...]:
     """Return what to take from an image's references: all of them, once none is known, or nothing.
 
-    Of names that no shelf is for, such as base images, nothing is taken.
+    Of names that no shelf is for, such as base images, nothing is taken, nor of an image that was made just now.
     """
+    if stored.age < FRESH:
+        return ()
     ours = [one for one in stored.references if _name(one) in shelves]
     if not any(_is_revision(one) for one in ours) or any(_known(one, shelves) for one in ours):
         return ()

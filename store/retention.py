@@ -79,8 +79,16 @@ def forget_images(session: Session, images: Collection[Built], kept: Mapping[int
     return still
 
 
-def forget_run(session: Session, run_id: int) -> None:
-    """Forget a run and all that is kept of it; its deployments stay, and no longer say whose they were."""
+def forget_run(session: Session, run_id: int, kept: Mapping[int, Ages], *, at: datetime) -> bool:
+    """Forget a run and all that is kept of it; its deployments stay, and no longer say whose they were.
+
+    False if it is not past its time after all: somebody has retried it since we looked, or it has built an image.
+    """
+    row = session.get(RunRow, run_id, with_for_update=True)
+    if row is None or row.project_id not in kept or not _is_old(row, at - _days(kept[row.project_id].runs)):
+        return False
+    if session.scalar(select(ImageRow.id).where(ImageRow.run_id == run_id).limit(1)) is not None:
+        return False
     stages = select(StageRow.id).where(StageRow.run_id == run_id)
     drawn = select(MessageRow.id).where(MessageRow.kind == "run", MessageRow.ref_id == run_id)
     session.execute(delete(TestResultRow).where(TestResultRow.run_id == run_id))
@@ -91,11 +99,16 @@ def forget_run(session: Session, run_id: int) -> None:
     session.execute(delete(MessageRow).where(MessageRow.kind == "run", MessageRow.ref_id == run_id))
     session.execute(delete(StageRow).where(StageRow.run_id == run_id))
     session.execute(delete(RunRow).where(RunRow.id == run_id))
+    return True
 
 
-def forget_artifacts(session: Session, run_id: int) -> None:
-    """Forget the files of a run; the run itself stays."""
+def forget_artifacts(session: Session, run_id: int, kept: Mapping[int, Ages], *, at: datetime) -> bool:
+    """Forget the files of a run; the run itself stays. False if it is not past its time after all."""
+    row = session.get(RunRow, run_id, with_for_update=True)
+    if row is None or row.project_id not in kept or not _is_old(row, at - _days(kept[row.project_id].logs)):
+        return False
     session.execute(delete(ArtifactRow).where(ArtifactRow.run_id == run_id))
+    return True
 
 
 def shelves(session: Session) -> dict[str, Shelf]:
@@ -132,6 +145,10 @@ def _old(session: Session, project_id: int, before: datetime) -> list[int]:
     built = select(ImageRow.run_id).where(ImageRow.project_id == project_id)
     old = select(RunRow.id).where(mine, ENDED, RunRow.finished_at < before)
     return list(session.scalars(old.where(RunRow.id.not_in(newest), RunRow.id.not_in(built)).order_by(RunRow.id)))
+
+
+def _is_old(run: RunRow, before: datetime) -> bool:
+    return run.finished_at is not None and run.finished_at < before
 
 
 def _kept(session: Session, environment: EnvironmentRow) -> list[DeploymentRow]:

@@ -4,7 +4,7 @@ First the database, then the engine and the registry: what was left behind by wh
 the next time, because it is looked for by what is there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import structlog
 
 from pipeline.errors import Unavailable
 from pipeline.leftovers import Orphan
-from pipeline.retention import InUse, Shelf, Spent, Stored, tags, toolchains, unknown_tags, unwanted
+from pipeline.retention import Ages, InUse, Shelf, Spent, Stored, tags, toolchains, unknown_tags, unwanted
 from pipeline.stage import Kind
 from store import jobs, retention
 from workers.context import Context
@@ -49,18 +49,14 @@ def preview(ctx: Context) -> Preview:
 def clean(ctx: Context) -> Spent:
     """Take away what may go; return what the database has forgotten. A part that does not answer is left for later."""
     spent = forget(ctx)
-    with ctx.database.read() as session:
-        shelves, used = retention.shelves(session), retention.in_use(session)
+    shelves, used = _known(ctx)
     with _as_far_as_it_goes("registry"):
         _bring_back(ctx, used)
     for name, shelf in shelves.items():
         with _as_far_as_it_goes("registry"):
             _empty_registry(ctx, name, shelf)
     with _as_far_as_it_goes("engine"):
-        stored = ctx.storeroom.stored()
-        shelves |= toolchains(stored, f"slipway-{ctx.home}/toolchain/", used)
-        for one in stored:
-            _empty_engine(ctx, one, shelves)
+        _empty_engine(ctx, ctx.storeroom.stored())
         freed = ctx.storeroom.trim_cache()
         log.info("pruned", images=len(spent.images), runs=len(spent.runs), logs=len(spent.logs), cache_bytes=freed)
     return spent
@@ -72,15 +68,9 @@ def forget(ctx: Context) -> Spent:
         kept = retention.ages(session)
         spent = retention.spent(session, kept, at=ctx.now())
         gone = retention.forget_images(session, spent.images, kept)
-    for run_id in spent.runs:
-        with ctx.database.begin() as session:
-            retention.forget_run(session, run_id)
-        ctx.storeroom.forget(run_id)
-    for run_id in spent.logs:
-        with ctx.database.begin() as session:
-            retention.forget_artifacts(session, run_id)
-        ctx.storeroom.forget(run_id)
-    return Spent(images=tuple(gone), runs=spent.runs, logs=spent.logs)
+    runs = tuple(run_id for run_id in spent.runs if _forgotten(ctx, retention.forget_run, run_id, kept))
+    logs = tuple(run_id for run_id in spent.logs if _forgotten(ctx, retention.forget_artifacts, run_id, kept))
+    return Spent(images=tuple(gone), runs=runs, logs=logs)
 
 
 def check_room(ctx: Context, kind: Kind) -> None:
@@ -92,6 +82,18 @@ def check_room(ctx: Context, kind: Kind) -> None:
         jobs.add(session, jobs.JobKind.PRUNE, 0, at=ctx.now())
         jobs.hasten(session, jobs.JobKind.PRUNE)
     raise Unavailable(f"{lack}; nothing is built until there is more", code="disk_full", fix="./slipway prune")
+
+
+def _forgotten(ctx: Context, forget_it: Callable[..., bool], run_id: int, kept: dict[int, Ages]) -> bool:
+    """Let the database forget a run or its logs, and remove its files; False if it has gone on meanwhile.
+
+    Its row is held until the files are gone: whoever retries it writes them after that, and keeps them.
+    """
+    with ctx.database.begin() as session:
+        if not forget_it(session, run_id, kept, at=ctx.now()):
+            return False
+        ctx.storeroom.forget(run_id)
+        return True
 
 
 def _bring_back(ctx: Context, used: InUse) -> None:
@@ -109,17 +111,31 @@ def _bring_back(ctx: Context, used: InUse) -> None:
             log.error("image_lost", reference=reference)
 
 
+def _known(ctx: Context) -> tuple[dict[str, Shelf], InUse]:
+    with ctx.database.read() as session:
+        return retention.shelves(session), retention.in_use(session)
+
+
 def _empty_registry(ctx: Context, name: str, shelf: Shelf) -> None:
     for tag in unknown_tags(ctx.storeroom.tags(name), shelf):
-        if ctx.storeroom.remove_tag(name, tag, keep=shelf.digests):
+        now = _asked_again(ctx).get(name)
+        if now and any(unknown_tags((tag,), now)) and ctx.storeroom.remove_tag(name, tag, keep=now.digests):
             log.info("image_removed", where="registry", reference=f"{name}:{tag}")
 
 
-def _empty_engine(ctx: Context, stored: Stored, shelves: dict[str, Shelf]) -> None:
-    dangling = (stored.id,) if not stored.references and stored.age > DAY else ()
-    for reference in dangling or unwanted(stored, shelves):
-        if ctx.storeroom.remove(reference):
-            log.info("image_removed", where="engine", reference=reference)
+def _empty_engine(ctx: Context, stored: tuple[Stored, ...]) -> None:
+    shelves = _asked_again(ctx, stored)
+    for one in stored:
+        dangling = (one.id,) if not one.references and one.age > DAY else ()
+        for reference in dangling or (unwanted(one, shelves) and unwanted(one, _asked_again(ctx, stored))):
+            if ctx.storeroom.remove(reference):
+                log.info("image_removed", where="engine", reference=reference)
+
+
+def _asked_again(ctx: Context, stored: tuple[Stored, ...] = ()) -> dict[str, Shelf]:
+    """Return what is known just before something is taken away: it was built, or deployed, while we cleaned up."""
+    shelves, used = _known(ctx)
+    return shelves | toolchains(stored, f"slipway-{ctx.home}/toolchain/", used)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Cleaning up: what is past its time goes, what anything needs stays, whoever is at work meanwhile."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from commands.prune import prune as command
 from pipeline.deployment import Cause, Release
-from pipeline.retention import Ages, Stored
+from pipeline.retention import FRESH, Ages, Stored
 from pipeline.stage import Kind
 from runtime.disk import Disk
 from store import deployments, images, jobs, retention
@@ -113,7 +113,7 @@ def test_what_the_registry_and_the_engine_hold_and_nobody_knows_goes(world: Worl
     room = storeroom(world)
     room.there["reg/web"] = {"a" * 40: f"sha256:{'a' * 40:0<64}", "b" * 40: f"sha256:{'b' * 40:0<64}", "main": "x"}
     gone = tuple(f"reg/web:{letter * 40}" for letter in "ac")
-    room.images = [Stored(id=one, references=(one,), size=1, age=1) for one in (*gone, f"reg/web:{'b' * 40}")]
+    room.images = [Stored(id=one, references=(one,), size=1, age=2 * FRESH) for one in (*gone, f"reg/web:{'b' * 40}")]
     room.used = {f"reg/web:{'c' * 40}"}
     prune.clean(world.ctx)
     assert set(room.there["reg/web"]) == {"b" * 40, "main"}
@@ -129,6 +129,47 @@ def test_what_is_being_built_is_not_taken_for_left_over(world: World) -> None:
     room.there["reg/web"] = {"9" * 40: "sha256:new"}
     prune.clean(world.ctx)
     assert "9" * 40 in room.there["reg/web"]
+
+
+def test_F42_an_image_that_is_built_while_we_clean_up_stays(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(world, "a")
+    room = storeroom(world)
+    room.there["reg/web"] = {"c" * 40: f"sha256:{'c' * 40:0<64}", "d" * 40: "sha256:nobody's"}
+    room.images = [Stored(id=one, references=(f"reg/web:{one * 40}",), size=1, age=2 * FRESH) for one in "de"]
+    tags, stored = room.tags, room.stored
+
+    def listed(name: str) -> tuple[str, ...]:
+        found = tags(name)
+        build(world, "c")
+        return found
+
+    def listed_here() -> tuple[Stored, ...]:
+        found = stored()
+        build(world, "e")
+        return found
+
+    monkeypatch.setattr(room, "tags", listed)
+    monkeypatch.setattr(room, "stored", listed_here)
+    prune.clean(world.ctx)
+    assert set(room.there["reg/web"]) == {"c" * 40}
+    assert room.removed == [f"reg/web:{'d' * 40}"]
+
+
+def test_F42_an_image_that_is_needed_just_before_it_would_go_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(world, "a")
+    room = storeroom(world)
+    room.there["reg/web"] = {letter * 40: f"sha256:{letter}" for letter in "cd"}
+    remove = room.remove_tag
+
+    def removed(name: str, tag: str, *, keep: Collection[str]) -> bool:
+        build(world, "d")
+        return remove(name, tag, keep=keep)
+
+    monkeypatch.setattr(room, "remove_tag", removed)
+    prune.clean(world.ctx)
+    assert set(room.there["reg/web"]) == {"d" * 40}
 
 
 def test_F42_an_image_that_is_deployed_while_we_look_stays(world: World) -> None:
@@ -179,12 +220,35 @@ def test_old_runs_go_with_all_they_have_and_younger_ones_lose_their_logs(world: 
         assert 1 not in set(session.scalars(select(StageRow.run_id)))
 
 
+def test_a_run_that_is_retried_while_we_clean_up_keeps_all_it_has(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(world, "a", "b")
+    room = storeroom(world)
+    with world.database.begin() as session:
+        session.query(ImageRow).delete()
+        for run, days in ((1, 100), (2, 40)):
+            ended = MOMENT - timedelta(days=days)
+            session.execute(update(RunRow).where(RunRow.id == run).values(finished_at=ended))
+        old = retention.spent(session, retention.ages(session), at=MOMENT)
+    assert (old.runs, old.logs) == ((1,), (2,))
+    monkeypatch.setattr(retention, "spent", lambda *_args, **_more: old)
+    with world.database.begin() as session:
+        session.execute(update(RunRow).where(RunRow.id == 1).values(finished_at=None, state="running"))
+        session.execute(update(RunRow).where(RunRow.id == 2).values(finished_at=MOMENT))
+    spent = prune.clean(world.ctx)
+    assert (spent.runs, spent.logs, room.forgotten) == ((), (), [])
+    with world.database.read() as session:
+        assert {1, 2} == set(session.scalars(select(RunRow.id))) == set(session.scalars(select(StageRow.run_id)))
+
+
 def test_a_deployment_outlives_its_run(world: World) -> None:
     run, stage = world.push(world.commit("one"))
     assert world.stage(stage).state == "passed"
     with world.database.begin() as session:
         session.query(ImageRow).delete()
-        retention.forget_run(session, run)
+        late = MOMENT + timedelta(days=100)
+        assert retention.forget_run(session, run, retention.ages(session), at=late)
     with world.database.read() as session:
         row = session.scalars(select(DeploymentRow)).one()
         assert (row.state, row.run_id, row.stage_id) == ("deployed", None, None)
@@ -239,8 +303,8 @@ def test_F44_what_the_registry_has_lost_and_is_in_use_is_pushed_again(
     registry.lost = {digest}
     room = storeroom(world)
     room.images = [
-        Stored(id="1", references=("reg/web:main", lost.image, kept), size=1, age=1),
-        Stored(id="2", references=(gone,), size=1, age=1),
+        Stored(id="1", references=("reg/web:main", lost.image, kept), size=1, age=2 * FRESH),
+        Stored(id="2", references=(gone,), size=1, age=2 * FRESH),
     ]
     pushed: list[str] = []
 

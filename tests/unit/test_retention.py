@@ -1,6 +1,6 @@
 """What is kept and what may go."""
 
-from pipeline.retention import Built, InUse, Shelf, Stored, spare, tags, toolchains, unknown_tags, unwanted
+from pipeline.retention import FRESH, Built, InUse, Shelf, Stored, spare, tags, toolchains, unknown_tags, unwanted
 
 WEB = "reg:5000/shop/web"
 SHA = "{:040x}".format
@@ -48,7 +48,7 @@ def test_an_image_on_the_engine_goes_with_all_its_names_or_not_at_all() -> None:
     shelves = {WEB: Shelf(revisions=frozenset({SHA(1)}), digests=frozenset({"sha256:1"}))}
 
     def goes(*references: str) -> tuple[str, ...]:
-        return unwanted(Stored(id="x", references=references, size=1, age=1), shelves)
+        return unwanted(Stored(id="x", references=references, size=1, age=2 * FRESH), shelves)
 
     gone = (f"{WEB}:{SHA(2)}", f"{WEB}:main", f"{WEB}@sha256:2")
     assert goes(*gone) == gone
@@ -60,12 +60,19 @@ def test_an_image_on_the_engine_goes_with_all_its_names_or_not_at_all() -> None:
 
 def test_a_toolchain_goes_once_no_commit_is_at_work_with_it() -> None:
     name = "slipway-h/toolchain/shop/web"
-    old, new = (Stored(id=f"{n}", references=(f"{name}:{SHA(n)}",), size=1, age=1) for n in (1, 2))
-    other = Stored(id="3", references=(f"{WEB}:{SHA(1)}",), size=1, age=1)
+    old, new = (Stored(id=f"{n}", references=(f"{name}:{SHA(n)}",), size=1, age=2 * FRESH) for n in (1, 2))
+    other = Stored(id="3", references=(f"{WEB}:{SHA(1)}",), size=1, age=2 * FRESH)
     shelves = toolchains([old, new, other], "slipway-h/toolchain/", InUse(revisions=frozenset({(1, SHA(2))})))
     assert [unwanted(one, shelves) for one in (old, new, other)] == [(f"{name}:{SHA(1)}",), (), ()]
 
 
 def test_an_image_is_called_by_its_commit_first() -> None:
-    stored = Stored(id="x", references=(f"{WEB}:main", f"{WEB}@sha256:1", f"{WEB}:{SHA(1)}", "else:x"), size=1, age=1)
+    stored = Stored(
+        id="x", references=(f"{WEB}:main", f"{WEB}@sha256:1", f"{WEB}:{SHA(1)}", "else:x"), size=1, age=2 * FRESH
+    )
     assert tags(stored, WEB) == [f"{WEB}:{SHA(1)}", f"{WEB}:main"]
+
+
+def test_F42_what_was_made_just_now_is_somebodys_work() -> None:
+    young, old = (Stored(id="x", references=(f"{WEB}:{SHA(9)}",), size=1, age=age) for age in (FRESH - 1, FRESH + 1))
+    assert (unwanted(young, {WEB: Shelf()}), unwanted(old, {WEB: Shelf()})) == ((), (f"{WEB}:{SHA(9)}",))
