@@ -23,6 +23,7 @@ BYTES = 256 * 1024
 ALIASES = 100
 DEPTH = 32
 NODES = 20_000
+LONGEST_REASON = 160
 PLAIN = {
     "null": re.compile(r"~|null|Null|NULL|"),
     "bool": re.compile(r"true|True|TRUE|false|False|FALSE"),
@@ -116,7 +117,7 @@ def _events(data: bytes) -> Iterator[Event]:
         yield from yaml.parse(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _Stop(line, f"this is not YAML: {show(error.problem)}") from error
+        raise _Stop(line, f"this is not YAML: {_why(error)}") from error
     except _Stop:
         raise
     except Exception as error:  # the parser meets hostile bytes with whatever comes to hand: ValueError, IndexError …
@@ -157,6 +158,13 @@ def _compose(events: Iterable[Event]) -> _Node | None:
         else:
             root = node
     return root
+
+
+def _why(error: MarkedYAMLError) -> str:
+    problem = str(error.problem)
+    if "'\\t'" in problem:
+        return "a tab stands here; indent with spaces"
+    return show(problem, most=LONGEST_REASON)
 
 
 def _limit(depth: int, aliases: int) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import StageFailed
 from pipeline.nearest import near as similar
+from pipeline.spec_levels import belongs, keys, stage_of
 
 Place = tuple[str | int, ...]
 GROUPS = ("services", "stages", "environments")
@@ -72,14 +73,14 @@ def near(word: str, choices: Collection[str], quote: str = "'") -> str:
     return f"; there are: {', '.join(choices)}" if choices else "; there are none"
 
 
-def show(value: object) -> str:
+def show(value: object, most: int = SHOWN) -> str:
     """Return a value as a sentence can hold it."""
     if isinstance(value, Mapping):
         return "keys and values"
     if isinstance(value, list | tuple):
         return "a list"
     text = "".join(char if char.isprintable() else "�" for char in str(value))
-    return (text if len(text) <= SHOWN else f"{text[:SHOWN]}…") or "nothing"
+    return (text if len(text) <= most else f"{text[:most]}…") or "nothing"
 
 
 def _sentence(
@@ -92,11 +93,12 @@ def _sentence(
         case "missing":
             return f"{key} is missing"
         case "extra_forbidden":
-            return f"unknown key {key}{near(str(place[-1]), _keys(place, parts), '`')}"
+            return _unknown(key, place, parts)
         case "tuple_type":
             return f"{key} takes a list, not {show(value)}"
         case "model_type" | "dict_type" | "mapping_type" | "model_attributes_type":
-            return f"{key} takes keys and values, not {show(value)}".strip()
+            meant = f": {stage_of(str(place[1]), value)}" if _is_stage(place) else ""
+            return f"{key} takes keys and values, not {show(value)}{meant}".strip()
         case _:
             return f"{key} cannot be {show(value)}".strip()
 
@@ -106,11 +108,16 @@ def _key(place: Place) -> str:
     return f"`{show(named[-1])}`" if named else "the file"
 
 
-def _keys(place: Place, parts: Mapping[Place, type[BaseModel]]) -> list[str]:
-    """Return the keys that could stand at `place`."""
-    holder = place[:-1]
-    model = parts.get(tuple(_pattern(holder, index) for index in range(len(holder))))
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+def _is_stage(place: Place) -> bool:
+    return len(place) == 2 and place[0] == "stages"
+
+
+def _unknown(key: str, place: Place, parts: Mapping[Place, type[BaseModel]]) -> str:
+    """Say of a key that cannot stand at `place` where it can, or which was likely meant."""
+    holder = tuple(_pattern(place[:-1], index) for index in range(len(place) - 1))
+    if where := belongs(str(place[-1]), holder, parts):
+        return f"unknown key {key}: it belongs to {where}"
+    return f"unknown key {key}{near(str(place[-1]), keys(parts.get(holder)), '`')}"
 
 
 def _pattern(holder: Place, index: int) -> str:

@@ -13,6 +13,7 @@ from store.sealing import Seal
 
 # No project is called so.
 EVERYBODY = "all"
+SOME = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +27,12 @@ class Scope:
     def word(self) -> str:
         """The scope in one word: `all`, `shop`, `shop:production`."""
         return f"{self.project or EVERYBODY}{':' if self.environment else ''}{self.environment}"
+
+    @property
+    def options(self) -> str:
+        """The scope as options of the command line."""
+        named = {"project": self.project, "environment": self.environment}
+        return "".join(f" --{option} {word}" for option, word in named.items() if word)
 
     def owner(self, name: str) -> str:
         """For whom the secret of this name is sealed."""
@@ -55,7 +62,7 @@ def drop(session: Session, scope: Scope, name: str) -> None:
     """Forget a secret. Raises NotFound."""
     gone = session.execute(delete(SecretRow).where(*_same(scope, name)).returning(SecretRow.id)).all()
     if not gone:
-        raise NotFound(f"there is no secret {name} here", code="unknown_secret", fix="See: ./slipway secret list")
+        raise _missing(session, scope, name)
 
 
 def names(session: Session) -> tuple[Known, ...]:
@@ -79,6 +86,16 @@ def given(
         fix = f"slipway secret set {missing[0]} --project {project}"
         raise StageFailed(f"{what}; `{fix}`", code="no_secret")
     return {name: seal.open(nearest[name].sealed, owner=_scope(nearest[name]).owner(name)) for name in asked}
+
+
+def _missing(session: Session, scope: Scope, name: str) -> NotFound:
+    """Return the error that says for whom there is one of this name."""
+    others = [one.scope for one in names(session) if one.name == name]
+    sentence, fix = f"there is no secret {name} for {scope.word}", "See: ./slipway secret list"
+    if others:
+        sentence += f"; there is one for {', '.join(one.word for one in others[:SOME])}"
+        fix = f"./slipway secret rm {name}{others[0].options}"
+    return NotFound(sentence, code="unknown_secret", fix=fix)
 
 
 def _same(scope: Scope, name: str) -> tuple[ColumnElement[bool], ...]:

@@ -61,6 +61,9 @@ def test_a_secret_is_set_listed_and_removed(tmp_path: Path) -> None:
     ]
     assert VALUE not in say("list").output
     say("rm", "TOKEN")
+    with pytest.raises(NotFound, match="no secret TOKEN for all; there is one for shop:production") as missing:
+        say("rm", "TOKEN")
+    assert missing.value.fix == "./slipway secret rm TOKEN --project shop --environment production"
     assert "shop:production" in say("list").output
     say("rm", "TOKEN", "--project", "shop", "--environment", "production")
     assert "No secret is set" in say("list").output

@@ -175,6 +175,13 @@ def test_a_problem_names_the_file_it_is_in(name: str) -> None:
     ("text", "said"),
     [
         ("stages:\n  build: {build: all, need: []}", "2 stages.build: unknown key `need` — did you mean `needs`?"),
+        ("stages:\n  t:\n    test: {in: shop, run: x, retry: 2}", "3 stages.t: unknown key `retry`: it belongs to the stage, one level up"),
+        ("stages:\n  t:\n    test: {in: shop, run: x, reports: {retry: 2}}", "3 stages.t: unknown key `retry`: it belongs to the stage, two levels up"),
+        ("stages: {t: {task: {image: x, run: y, junit: [/a.xml]}}}", "1 stages.t: unknown key `junit`: it belongs to `reports`, one level down"),
+        ("trigger: {branches: [a]}", "1 trigger: unknown key `branches`: it belongs to `push` or `pull_request`, one level down"),
+        ("stages: {build: all}", "1 stages.build: `build` takes keys and values, not all: write `build: {build: all}`"),
+        ("stages: {ci: staging}", "1 stages.ci: `ci` takes keys and values, not staging: write `ci: {deploy: ENVIRONMENT}`"),
+        ("stages:\n\tbuild: {build: all}", "2: this is not YAML: a tab stands here; indent with spaces"),
         ("services: {web: {qqqqq: 1}}", "1 services.web: unknown key `qqqqq`; there are: image, build, builder, release, command, env, volumes, depends_on, profiles, ready, port, health, drain, main, paths, paths_ignore"),
         ("stages:\n  build:\n    build: all\n    timeout: 900", "4 stages.build: `timeout` takes a time like 5m, not 900"),
         ("stages: {build: {build: all, silence: 0s}}", "1 stages.build: `silence` takes a time like 5m, not 0s"),
