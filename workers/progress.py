@@ -17,18 +17,19 @@ LONGEST = 80
 
 
 class Progress:
-    """Notes on a stage what it is at."""
+    """Notes on a stage what it is at, as its transcript would show it."""
 
-    def __init__(self, ctx: Context, work: StageWork) -> None:
+    def __init__(self, ctx: Context, work: StageWork, transcript: Transcript) -> None:
         self._ctx = ctx
         self._work = work
+        self._transcript = transcript
         self._said = ""
         self._next = 0.0
         self._next_message = 0.0
 
     def __call__(self, text: str) -> None:
         """Note how far the stage has come; what comes too soon after the last word is left out."""
-        now, said = time.monotonic(), text[:LONGEST]
+        now, said = time.monotonic(), self._transcript.masked(text, LONGEST)
         if said == self._said or now < self._next:
             return
         self._said, self._next = said, now + PAUSE

@@ -62,7 +62,12 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> job
     transcript.hide(secrets)
     try:
         scene = Scene(
-            ctx=ctx, claim=claim, work=work, project=project, transcript=transcript, progress=Progress(ctx, work)
+            ctx=ctx,
+            claim=claim,
+            work=work,
+            project=project,
+            transcript=transcript,
+            progress=Progress(ctx, work, transcript),
         )
         done = _do(scene, kinds)
         return _end(ctx, claim, work, done)
@@ -131,6 +136,11 @@ def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
         with scene.ctx.database.read() as session:
             stop = stops.asked(session, scene.work.stage.id)
         return Done(outcome=stop or Outcome(state=State.CANCELLED, sentence="by a person", code="cancelled"))
+    except SlipwayError as fault:
+        # Whoever says on the run why it waits or ends knows no secrets any more.
+        fault.sentence, fault.fix = scene.transcript.masked(fault.sentence), scene.transcript.masked(fault.fix)
+        fault.args = (fault.sentence,)
+        raise
 
 
 def _keep_secrets(scene: Scene) -> None:

@@ -45,7 +45,8 @@ def test_a_builds_step_is_told_while_it_runs(database: Database, running: int, t
     with database.read() as session:
         stage = session.query(StageRow).filter_by(run_id=running, name="build").one().id
         work = runs.work(session, stage)
-    take = steps(fakes.Transcripts(), Progress(fakes.context(database, tmp_path), work))
+    transcript = fakes.Transcripts()
+    take = steps(transcript, Progress(fakes.context(database, tmp_path), work, transcript))
     for line in ("#5 [web 3/7] RUN make", "#5 DONE 0.1s", "#6 [web 4/7] RUN too soon after the last word"):
         take(line)
 
