@@ -18,7 +18,7 @@ NOT_TRIED = frozenset(
     {
         *("no_secret", "no_secrets_for_forks", "no_build_secret", "no_build_secrets", "no_environment_for_forks"),
         *("no_image", "no_dockerfile", "bad_dockerfile", "bad_dockerfile_path", "bad_build_args", "no_context"),
-        *("no_file", "port_clash", "nothing_serves"),
+        *("no_file", "port_clash", "nothing_serves", "no_deploys_for_forks"),
     }
 )
 

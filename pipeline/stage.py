@@ -23,7 +23,7 @@ class Stage:
     """A stage of a run as it stands; `needs` are the names of the stages that must have passed before.
 
     Of its failures `retries` are forgiven, `tries` have happened; `flaky`: it passed only then. `allow_failure`: the
-    run goes on without it. `lane` is the concurrency group it is in.
+    run goes on without it. `lane` is the concurrency group it is in, `attempt` how often it has begun.
     """
 
     id: int
@@ -38,6 +38,7 @@ class Stage:
     code: str = ""
     flaky: bool = False
     lane: str = ""
+    attempt: int = 0
 
     @property
     def lets_others_start(self) -> bool:
@@ -53,6 +54,11 @@ class Stage:
     def was_not_started(self) -> bool:
         """Tell whether it was skipped for another stage's end; one that was not meant to run says why by a code."""
         return self.state is State.SKIPPED and not self.code
+
+    @property
+    def was_left_out(self) -> bool:
+        """Tell whether the plan of its run leaves it out; one that had nothing to do has begun, and may again."""
+        return self.state is State.SKIPPED and bool(self.code) and not self.attempt
 
     @property
     def _was_allowed(self) -> bool:

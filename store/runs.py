@@ -341,4 +341,5 @@ def _stage(row: StageRow) -> Stage:
         code=row.code,
         flaky=row.flaky,
         lane=row.lane,
+        attempt=row.attempt or 0,
     )

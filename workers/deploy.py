@@ -23,6 +23,8 @@ from workers.stage import Done, Scene
 def stage(scene: Scene) -> Done:
     """Deploy a run's images to the environment its stage names, unless that is not for this run to do."""
     ctx = scene.ctx
+    if not scene.work.trusted:
+        raise StageFailed("what comes from a fork is deployed nowhere", code="no_deploys_for_forks")
     with ctx.database.begin() as session:
         environment = environments.ensure(session, scene.project.id, scene.work.spec["to"], at=ctx.now())
         why_not = _pinned(environment)

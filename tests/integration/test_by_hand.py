@@ -28,6 +28,7 @@ def broken(shop: Shop, **values: Any) -> int:
             {"name": "unit", "needs": ["build"], "state": "failed", "tries": 1, "reason": "exited with 1"},
             {"name": "lint", "needs": ["build"]},
             {"name": "ci", "needs": ["unit"], "state": "skipped", "code": "", "reason": "not started: unit failed"},
+            {"name": "live", "state": "skipped", "code": "other_branch", "reason": "deploys only from main"},
         ]
         return make.run(session, project, stages, **{"state": "failed", "reason": "exited with 1", **values}).id
 
@@ -68,7 +69,7 @@ def test_what_failed_is_done_again_in_the_same_run_with_what_was_skipped_behind_
     row = shop.rows(schema.RunRow)[0]
     assert (row.state, row.reason, row.finished_at) == ("running", "", None)
     expected = {"source": "passed", "build": "passed", "unit": "queued", "lint": "passed", "ci": "queued"}
-    assert states(shop, run) == expected
+    assert states(shop, run) == expected | {"live": "skipped"}
     queued = [job.kind for job in shop.rows(schema.JobRow)]
     assert sorted(queued) == ["message", "stage"]
 
@@ -86,6 +87,8 @@ def test_one_stage_is_done_again_whatever_became_of_it(shop: Shop) -> None:
         ({}, "retry r1 untit", "unknown_stage", "Did you mean `unit`?"),
         ({"state": "superseded", "superseded_by": 9}, "retry r1 unit", "superseded", "gave way to r9"),
         ({"state": "running"}, "retry r1 unit", "running", "r1 is running"),
+        ({}, "retry r1 ci", "stands_behind", "ci stands behind unit, which failed; retry unit."),
+        ({}, "retry r1 live", "not_for_this_run", "live is not for r1: deploys only from main."),
     ],
 )
 def test_a_stage_that_cannot_be_done_again_is_refused_with_the_reason(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,16 @@ from control.intake import Answer
 from control.speak import Spoken, say
 from hooks.accept import Received
 from hooks.forges import DOORS
-from store import jobs
-from store.schema import JobRow, RunRow, StageRow
+from pipeline.errors import StageFailed
+from store import jobs, projects, runs
+from store.schema import DeploymentRow, JobRow, ProjectRow, RunRow, StageRow
 from store.session import Database
+from tests import factories as make
+from tests import fakes
 from tests.integration.test_inbox import signed
 from tests.integration.test_inbox_order import A, B, Story
+from workers import deploy
+from workers.stage import Scene
 
 
 class Forks(Story):
@@ -80,7 +86,7 @@ def test_G17_a_strangers_run_waits_and_no_worker_can_begin_it(story: Forks) -> N
     assert story.told() == {}
 
 
-def test_somebody_approves_one_commit_and_a_new_push_waits_again(story: Forks) -> None:
+def test_G18_G19_an_approval_is_of_one_commit_and_the_next_push_waits_again(story: Forks) -> None:
     story.request(A)
     spoken = story.say("approve r1")
     assert spoken.reply.text == f"✅ @ana lets r1 (`{A[:7]}` of pull request 7) run. It gets no secrets."
@@ -92,7 +98,7 @@ def test_somebody_approves_one_commit_and_a_new_push_waits_again(story: Forks) -
     assert not story.may_begin(2)
 
 
-def test_what_waits_for_approval_is_superseded_by_the_next_push(story: Forks) -> None:
+def test_G18_what_takes_the_place_of_a_run_has_nothing_of_its_approval(story: Forks) -> None:
     story.request(A)
     story.request(B, action="synchronize")
     assert story.states() == {1: "superseded", 2: "waiting"}
@@ -106,6 +112,16 @@ def test_the_same_commit_is_the_same_run_however_often_it_is_told(story: Forks) 
     story.request(A)
     assert story.request(A, action="reopened").code == "duplicate"
     assert story.states() == {1: "waiting"}
+
+
+@pytest.mark.parametrize("line", ["retry r2", "retry r2 source", f"build shop@{B}", "retry r1", "retry r1 source"])
+def test_G18_running_anything_again_begins_nothing_that_nobody_approved(story: Forks, line: str) -> None:
+    story.request(A)
+    story.say("approve r1")
+    story.request(B, action="synchronize")
+    story.say(line)
+    assert story.states() == {1: "superseded", 2: "waiting"}
+    assert not story.may_begin(2)
 
 
 @pytest.mark.parametrize("line", ["reject r1 because no", "cancel r1"])
@@ -138,3 +154,24 @@ def test_a_branch_of_that_name_is_another_ref(story: Forks) -> None:
     with story.database.begin() as session:
         session.execute(update(RunRow).where(RunRow.id == 2).values(state="failed"))
     assert story.run(2).trusted and story.may_begin(2)
+
+
+def test_whatever_brings_a_strangers_run_to_a_deployment_it_is_not_carried_out(story: Forks, tmp_path: Path) -> None:
+    with story.database.begin() as session:
+        project = session.scalars(select(ProjectRow)).one()
+        values: dict[str, Any] = {"trusted": False, "approved_by": "ana@example.com", "state": "running"}
+        run = make.run(session, project, [{"name": "live", "kind": "deploy", "spec": {"to": "live"}}], **values)
+        number = session.scalars(select(StageRow.id).where(StageRow.run_id == run.id)).one()
+        ctx = fakes.context(story.database, tmp_path)
+        scene = Scene(
+            ctx=ctx,
+            claim=jobs.Claim(id=1, kind=jobs.JobKind.STAGE, ref_id=number, fence=1, attempt=1),
+            work=runs.work(session, number),
+            project=projects.get(session, project.id),
+            transcript=fakes.Transcripts().open(run.id, "live", 1),
+        )
+    with pytest.raises(StageFailed) as refused:
+        deploy.stage(scene)
+    assert refused.value.code == "no_deploys_for_forks"
+    with story.database.read() as session:
+        assert session.scalars(select(DeploymentRow)).all() == []

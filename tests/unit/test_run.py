@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import Conflict
 from pipeline.outcome import Outcome, State, passed, skipped
 from pipeline.run import IllegalMove, Run
 from pipeline.stage import Kind, Stage
@@ -212,6 +213,32 @@ def test_a_run_in_which_nothing_stopped_has_nothing_to_run_again_by_itself() -> 
         graph(stage(0, "unit", state=State.RUNNING)).again(["unit"])
 
 
+def test_what_a_run_leaves_out_by_its_plan_is_not_run_by_name() -> None:
+    left_out = stage(1, "live", "ci", state=State.SKIPPED, code="other_branch", sentence="deploys only from main")
+    run = graph(stage(0, "ci", state=State.PASSED), left_out)
+    with pytest.raises(Conflict, match=r"live is not for r1: deploys only from main\.") as refused:
+        run.again(["live"])
+    assert refused.value.code == "not_for_this_run"
+
+
+def test_what_had_nothing_to_do_when_it_began_may_run_again_by_name() -> None:
+    pinned = stage(0, "live", state=State.SKIPPED, code="pinned", sentence="staging is pinned", attempt=1)
+    assert graph(pinned).again(["live"]).ready[0].name == "live"
+
+
+def test_what_stands_behind_a_stop_cannot_run_again_before_that_has() -> None:
+    run = graph(stage(0, "a"), stage(1, "b", "a"), stage(2, "c", "b")).advance(0, failed())
+    with pytest.raises(Conflict, match=r"c stands behind a, which failed; retry a\.") as refused:
+        run.again(["c"])
+    assert refused.value.code == "stands_behind"
+
+
+def test_a_run_is_settled_only_once_all_of_its_stages_have_ended() -> None:
+    run = graph(stage(0, "a", state=State.FAILED), stage(1, "b", state=State.RUNNING))
+    assert run.settled() is run
+    assert replace(run, stages=run.stages[:1]).settled().state is State.FAILED
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> Run:
     stages: list[Stage] = []
@@ -239,6 +266,22 @@ def test_every_graph_comes_to_one_end_and_nothing_starts_before_its_needs(run: R
         bad = [one for one in run.stages if one.stops_others]
         assert (run.state is State.PASSED) == (not bad)
         assert all(one.flaky == (one.state is State.PASSED and one.tries > 0) for one in run.stages)
+
+
+@given(graphs(), st.data())
+def test_whatever_is_run_again_something_begins_or_it_is_refused(run: Run, data: st.DataObject) -> None:
+    ends = st.sampled_from([State.PASSED, State.PASSED, State.FAILED, State.ERROR, State.CANCELLED])
+    for _ in range(3):
+        while run.ready:
+            run = run.advance(data.draw(st.sampled_from(run.ready)).id, Outcome(state=data.draw(ends)))
+        left_out = {one.name for one in run.stages if one.code == "other_branch"}
+        names = data.draw(st.sets(st.sampled_from([one.name for one in run.stages]), max_size=2))
+        try:
+            run = run.again(names)
+        except (Conflict, IllegalMove):
+            continue
+        assert run.ready
+        assert not any(one.name in left_out and one.state is State.QUEUED for one in run.stages)
 
 
 @given(st.lists(st.sampled_from([State.PASSED, State.SKIPPED, *STOPS]), min_size=1, max_size=6))
