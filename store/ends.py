@@ -38,13 +38,19 @@ def stopped(session: Session) -> list[int]:
 def end_waiting(session: Session, run_id: int, *, channel: str, at: datetime) -> bool:
     """End a run's stages that wait in the queue, and so the run if no other is at work; tell whether there were any.
 
-    A stage that has begun to deploy is left to a worker, who looks whether it serves already.
+    A stage that has begun to deploy is left to a worker, who looks whether it serves already. A run of which no stage
+    is left to end is ended itself: no worker would.
     """
     begun = (StageRow.kind == Kind.DEPLOY) & (StageRow.attempt > 0)
     mine = select(StageRow.id).where(StageRow.run_id == run_id, StageRow.state.not_in(ENDED), ~begun)
     first = session.scalar(mine.limit(1))
     outcome = stops.asked(session, first) if first is not None else None
-    if first is None or outcome is None:
+    if first is None:
+        settled = runs.settle(session, run_id, at=at)
+        if settled:
+            messages.touch(session, "run", run_id, channel=channel, at=at)
+        return settled
+    if outcome is None:
         return False
     waits = (JobRow.kind == jobs.JobKind.STAGE) & JobRow.ref_id.in_(mine) & (JobRow.state == "queued")
     ended = list(session.scalars(_done(waits)))

@@ -195,6 +195,19 @@ def end(session: Session, stage_id: int, outcome: Outcome, *, at: datetime) -> R
     return moved
 
 
+def settle(session: Session, run_id: int, *, at: datetime) -> bool:
+    """End a run all of whose stages have ended already; tell whether it was such a one."""
+    row = session.get_one(RunRow, run_id, with_for_update=True)
+    run = load(session, run_id)
+    moved = run.settled()
+    if moved.state is run.state:
+        return False
+    row.state, row.finished_at = moved.state, at
+    _unstopped(row)
+    row.reason, row.code = (moved.culprit.sentence, moved.culprit.code) if moved.culprit else ("", "")
+    return True
+
+
 def start_ready(session: Session, run_id: int, *, at: datetime) -> None:
     """Queue the jobs of the stages whose needs are met."""
     ready = load(session, run_id).ready

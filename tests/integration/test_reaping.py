@@ -72,6 +72,18 @@ def test_a_run_that_only_waits_is_cancelled_at_once(world: World) -> None:
         assert job.state == "done"
 
 
+def test_a_run_that_goes_on_with_nothing_left_to_do_ends_when_it_is_cancelled(world: World) -> None:
+    run, _ = world.push("a" * 40)
+    with world.database.begin() as session:
+        session.execute(update(StageRow).values(state="failed", reason="exited with 1", code="tests_failed"))
+        session.execute(update(RunRow).values(state="running"))
+        session.execute(update(JobRow).values(state="done"))
+    ask_to_stop(world, run)
+    row = run_of(world, run)
+    assert (row.state, row.reason, row.code) == ("failed", "exited with 1", "tests_failed")
+    assert row.finished_at is not None
+
+
 def test_a_run_at_work_is_not_called_cancelled_before_it_has_stopped(world: World) -> None:
     run, stage = world.push("a" * 40)
     take(world, stage, seen=0.0)
