@@ -92,6 +92,19 @@ def test_a_run_at_work_is_not_called_cancelled_before_it_has_stopped(world: Worl
     assert run_of(world, run).state == "running"
 
 
+def test_G18_neither_the_reaper_nor_a_job_that_got_out_begins_what_nobody_approved(world: World) -> None:
+    run, stage = world.push("a" * 40)
+    with world.database.begin() as session:
+        session.execute(update(RunRow).values(trusted=False, state="waiting"))
+    assert reap(world) == "done"
+    # As if the clock had sent it all the same: the worker that has it in its hands looks for itself.
+    assert world.go(jobs.JobKind.STAGE, stage) == "queued"
+    assert run_of(world, run).state == "waiting"
+    with world.database.read() as session:
+        assert session.get_one(StageRow, stage).state == "queued"
+        assert stage not in [one.id for one in jobs.due(session)]
+
+
 def test_F19_a_run_that_does_not_stop_is_ended_whoever_holds_it(world: World) -> None:
     run, stage = world.push("a" * 40)
     claim = take(world, stage)

@@ -64,6 +64,38 @@ def test_each_run_shows_the_buttons_that_do_something(client: FlaskClient, datab
     assert "Let r3 run" in pages[3] and "Start a run" not in pages[3]
 
 
+@pytest.mark.parametrize(
+    ("address", "fields"),
+    [("/runs/r3/retry", {}), ("/runs/r3/retry", {"stage": "source"}), ("/start", {"project": "shop", "ref": "PULL"})],
+)
+def test_G18_no_button_but_the_one_for_it_lets_a_fork_run(
+    client: FlaskClient, database: Database, address: str, fields: dict[str, str]
+) -> None:
+    revision = run(database, 3).revision
+    press(client, "/runs/r3", address, **{name: revision if it == "PULL" else it for name, it in fields.items()})
+    assert waits(database)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/runs/r3/retry", {}), ("/runs/r3/retry", {"stage": "source"}), ("/projects/shop/runs", {"ref": "PULL"})],
+)
+def test_G18_nothing_of_the_api_but_the_word_for_it_lets_a_fork_run(
+    client: FlaskClient, database: Database, path: str, body: dict[str, str]
+) -> None:
+    revision = run(database, 3).revision
+    sent = {name: revision if it == "PULL" else it for name, it in body.items()}
+    assert client.post(f"/api/v1{path}", json=sent).json["code"] == "untrusted_run"
+    assert waits(database)
+
+
+def waits(database: Database) -> bool:
+    """Tell whether the fork's run waits as it did, and no other of its commit is there."""
+    with database.read() as session:
+        mine = session.scalars(select(RunRow).where(RunRow.revision == session.get_one(RunRow, 3).revision)).all()
+        return [(row.id, row.state, row.approved_by) for row in mine] == [(3, "waiting", "")]
+
+
 def test_what_failed_is_retried_in_the_same_run(client: FlaskClient, database: Database) -> None:
     answer = press(client, "/runs/r1", "/runs/r1/retry", stage="unit")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/runs/r1")

@@ -28,7 +28,7 @@ def test_a_plain_dockerfile_is_fine_for_both_builders(builder: str) -> None:
         "# syntax=localhost:5100/shop/web:1\nFROM x",
     ],
 )
-def test_another_builder_is_never_fetched(text: str) -> None:
+def test_D9_another_builder_is_never_fetched(text: str) -> None:
     assert "would fetch another builder" in str(check_dockerfile(text, "buildkit"))
     assert "needs BuildKit" in str(check_dockerfile(text, "classic"))
 

@@ -26,7 +26,7 @@ OURS = Reach(registry="localhost:5100", home="h1", project="shop")
         "FROM x\nRUN --mount=type=bind,target=/a\\\n  --mount=type=cache,target=/c make\n",
     ],
 )
-def test_D2_no_cache_that_others_build_with(text: str) -> None:
+def test_D15_no_cache_that_others_build_with(text: str) -> None:
     assert "may not use `RUN --mount=type=cache`" in str(OURS.check(text))
 
 

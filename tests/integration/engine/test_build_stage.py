@@ -209,7 +209,7 @@ def test_a_build_container_makes_the_context_and_a_release_image_comes_of_the_sa
     assert again.reason == "web was built before", yard.heard.lines
 
 
-def test_D2_D8_a_strangers_build_container_shares_neither_caches_nor_a_network(yard: Yard, image: str) -> None:
+def test_D15_D8_a_strangers_build_container_shares_neither_caches_nor_a_network(yard: Yard, image: str) -> None:
     def builds(script: str) -> dict[str, str]:
         yml = f'services:\n  web: {{builder: {{image: "{image}", run: "{script}", output: "."}}}}\n'
         return {"slipway.yml": yml, "Dockerfile": "FROM scratch\nCOPY word /\n", "word": script}
@@ -235,7 +235,7 @@ def test_a_build_container_of_another_user_can_leave_its_output(yard: Yard, imag
     assert stage.state == "passed", (stage.reason, yard.heard.lines)
 
 
-def test_D2_G17_a_strangers_build_gets_no_shared_mounts_and_no_other_projects_images(yard: Yard, image: str) -> None:
+def test_D15_G17_a_strangers_build_gets_no_shared_mounts_and_no_other_projects_images(yard: Yard, image: str) -> None:
     for line in ("RUN --mount=type=cache,target=/c true", f"COPY --from={yard.ctx.registry_address}/other/web:1 / /"):
         stage, _ = yard.build({"Dockerfile": f"FROM {image}\n{line}\n"}, trusted=False)
         assert (stage.state, stage.code) == ("failed", "not_for_forks"), stage.reason
