@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session, aliased
 
 from pipeline.outcome import State
@@ -39,23 +39,43 @@ def built_revisions(session: Session, project_id: int, ref: str, *, limit: int) 
 
 
 def overtaken_in_tags(session: Session, run_id: int) -> bool:
-    """Tell whether a newer run of the same ref has an image of its own commit: the moving tags are that run's."""
-    mine, newer = session.get_one(RunRow, run_id), _newer(session, run_id)
-    image = select(ImageRow.id).where(
-        ImageRow.project_id == RunRow.project_id,
-        ImageRow.revision == RunRow.revision,
-        ImageRow.revision != mine.revision,
+    """Tell whether a newer commit of the same ref has an image: the moving tags are that commit's.
+
+    Newer is what was pushed last; a commit that a person has run again is as old as it was.
+    """
+    mine, came = session.get_one(RunRow, run_id), _came(session, run_id)
+    earlier = aliased(RunRow)
+    old = select(earlier.id).where(
+        earlier.project_id == RunRow.project_id,
+        earlier.ref == RunRow.ref,
+        earlier.revision == RunRow.revision,
+        earlier.id <= came,
     )
-    return session.scalar(newer.where(RunRow.state.not_in([*CUT_SHORT, State.SKIPPED]), image.exists())) is not None
+    image = select(ImageRow.id).where(ImageRow.project_id == RunRow.project_id, ImageRow.revision == RunRow.revision)
+    newer = _newer(session, run_id, than=came).where(
+        RunRow.revision != mine.revision,
+        RunRow.state.not_in([*CUT_SHORT, State.SKIPPED]),
+        RunRow.trigger.in_(BY_PUSH) | ~old.exists(),
+        image.exists(),
+    )
+    return session.scalar(newer) is not None
 
 
 def overtaken_in_rules(session: Session, run_id: int) -> bool:
     """Tell whether the configuration of a newer push of the same ref has been read."""
-    newer = _newer(session, run_id)
+    newer = _newer(session, run_id, than=run_id)
     return session.scalar(newer.where(RunRow.trigger.in_(BY_PUSH), RunRow.config.is_not(None))) is not None
 
 
-def _newer(session: Session, run_id: int) -> Select[Any]:
+def _came(session: Session, run_id: int) -> int:
+    """Return the run with which a run's commit came to its ref: its last push, or else the first that was asked for."""
+    mine = session.get_one(RunRow, run_id)
+    same = (RunRow.project_id == mine.project_id) & (RunRow.ref == mine.ref) & (RunRow.revision == mine.revision)
+    last_push = func.max(case((RunRow.trigger.in_(BY_PUSH), RunRow.id)))
+    return session.scalar(select(func.coalesce(last_push, func.min(RunRow.id))).where(same)) or run_id
+
+
+def _newer(session: Session, run_id: int, *, than: int) -> Select[Any]:
     mine = session.get_one(RunRow, run_id)
     same = (RunRow.project_id == mine.project_id) & (RunRow.ref == mine.ref)
-    return select(RunRow.id).where(same, RunRow.id > run_id).limit(1)
+    return select(RunRow.id).where(same, RunRow.id > than).limit(1)

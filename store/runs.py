@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from pipeline.outcome import Outcome, State
@@ -14,6 +14,7 @@ from pipeline.push import Push
 from pipeline.run import Run
 from pipeline.stage import Kind, PlannedStage, Stage
 from store import jobs, lanes
+from store.refs import BY_PUSH
 from store.schema import DeploymentRow, RunRow, StageRow
 
 SOURCE = "source"
@@ -279,9 +280,13 @@ def describe(
 
 
 def config_of(session: Session, project_id: int, ref: str) -> dict[str, Any] | None:
-    """Return the configuration of the newest run of a ref that had one."""
-    mine = (RunRow.project_id == project_id) & (RunRow.ref == ref) & RunRow.config.is_not(None)
-    return session.scalar(select(RunRow.config).where(mine).order_by(RunRow.id.desc()).limit(1))
+    """Return the configuration of the newest push of a ref that had one.
+
+    What people have run by hand, an older commit perhaps, speaks only where nothing was ever pushed.
+    """
+    mine = (RunRow.project_id == project_id) & (RunRow.ref == ref) & RunRow.config.is_not(None) & RunRow.trusted
+    pushed = case((RunRow.trigger.in_(BY_PUSH), 1), else_=0)
+    return session.scalar(select(RunRow.config).where(mine).order_by(pushed.desc(), RunRow.id.desc()).limit(1))
 
 
 def _save(session: Session, run: Run, outcome: Outcome, *, at: datetime) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from pipeline.outcome import Outcome, State, passed
 from pipeline.push import HEADS, TAGS, Push
 from runtime.source import GitSource
-from store import jobs, projects, runs
+from store import jobs, projects, retention, runs
 from store.built import overtaken_in_tags
 from store.schema import ProjectRow, RunRow, ScheduleRow, StageRow
 from tests import factories
@@ -21,6 +21,11 @@ from tests.rollout_world import World
 WENT_ON = {"running", "passed"}
 DOCS = """trigger: {push: {branches: [main, "next/*"], paths_ignore: ["docs/**", "**/*.md"]}, tag: {patterns: ["v*"]}}
 services: {web: {}}
+"""
+
+
+DEPLOYS = """services: {web: {}}
+environments: {staging: {branches: ["*"]}}
 """
 
 
@@ -286,6 +291,37 @@ def test_moving_tags_are_those_of_the_newest_run_that_has_images(world: Hearing)
     with world.database.begin() as session:
         session.get_one(RunRow, two).state = State.SKIPPED
     assert not overtaken(), "it will never move them"
+
+
+def test_an_old_commit_that_is_built_again_does_not_take_the_moving_tags_back(world: Hearing) -> None:
+    old = world.commit_files("app.py")
+    new = world.commit_files("app.py", parent=old)
+    pushed = world.made(old)
+    newest = world.made(new)
+    by_hand = world.made(old, trigger="chat")
+    with world.database.begin() as session:
+        for run, revision in ((pushed, old), (newest, new)):
+            world.built(session, run, revision)
+        assert [overtaken_in_tags(session, run) for run in (pushed, newest, by_hand)] == [True, False, True]
+    back = world.made(old)
+    with world.database.read() as session:
+        assert [overtaken_in_tags(session, run) for run in (newest, back)] == [True, False], "it was pushed again"
+
+
+def test_an_old_commit_that_is_built_again_does_not_bring_its_rules_back(world: Hearing) -> None:
+    old = world.commit_files("app.py", yml="retention: {images: 2}\nservices: {web: {}}\n")
+    new = "retention: {images: 50}\nservices: {web: {}}\nenvironments: {staging: {branches: []}}\n"
+    world.hear(old)
+    world.hear(world.commit_files("app.py", parent=old, yml=new))
+    world.hear(old, trigger="chat")
+    with world.database.read() as session:
+        assert retention.ages(session)[world.project.id].images == 50
+    files = world.commit_files("app.py", parent=old, ref=f"{HEADS}side", yml=DEPLOYS)
+    side = world.made(files, ref=f"{HEADS}side")
+    world.start(side)
+    with world.database.read() as session:
+        config = session.get_one(RunRow, side).config or {}
+        assert config["environments"]["staging"]["branches"] == []
 
 
 def test_the_default_branchs_push_sets_the_schedules(world: Hearing) -> None:
