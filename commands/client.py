@@ -1,5 +1,6 @@
 """Speaking to a Slipway over its HTTP API, here or on another machine."""
 
+import getpass
 import os
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ class Client:
         self.url = (url or os.environ.get("SLIPWAY_URL") or (settings.web_url if settings else "")).rstrip("/")
         own = settings.web.token if settings and not os.environ.get("SLIPWAY_URL") else None
         token = token or os.environ.get("SLIPWAY_TOKEN") or (own.get_secret_value() if own else None)
+        # At this machine's own shell it is known who asks; elsewhere a name of that machine says nothing here.
+        self.me = _me() if settings and not os.environ.get("SLIPWAY_URL") else {}
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=SECONDS, trust_env=False)
 
@@ -80,6 +83,15 @@ class Client:
             raise Unavailable(
                 f"nobody answers at {self.url}", fix="Start it with ./slipway up -d, or set SLIPWAY_URL."
             ) from fault
+
+
+def _me() -> dict[str, str]:
+    """Return who is at this shell, as what the API reads; nothing if that is no address it takes."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        return {}
+    return {"as": f"{name}@localhost"} if name.isascii() and name.isprintable() else {}
 
 
 def _fault(answer: httpx.Response, url: str) -> Rejected | Unavailable:

@@ -130,7 +130,7 @@ def _took(thing: View) -> str:
     began, ended = (_seconds(thing.get(name) or "") for name in ("started_at", "finished_at"))
     if began is None or ended is None:
         return ""
-    whole = max(0, round(ended - began))
+    whole = max(0, round(ended - began + thing.get("earlier_seconds", 0.0)))
     return f"{whole // 60} m {whole % 60} s" if whole >= 60 else f"{whole} s"
 
 

@@ -33,7 +33,7 @@ def publish(what: str, to: tuple[str, ...], *, tag: str, release: bool, as_json:
     with Client() as client:
         image = _image(client, what)
         digest = _digest(image, release=release)
-        begun = client.post(f"/images/{digest}/publish", {"to": words[0], "tag": tag})
+        begun = client.post(f"/images/{digest}/publish", {"to": words[0], "tag": tag} | client.me)
         ended = _wait(client, digest, begun)
     click.echo(json.dumps(ended, ensure_ascii=False) if as_json else _line(ended))
     if ended["state"] != "published":

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.names import short
 from pipeline.outcome import State
 from pipeline.progress import in_words, left_of
+from pipeline.telling import BY_PEOPLE, asked_for
 
 SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
 FLAKY = "~"
@@ -29,7 +30,17 @@ def run_line(run: View) -> str:
     where = run["branch"] or run["tag"] or run["ref"]
     words = (f"{run['id']:<6}", f"{_sign(run)} {_word(run):<10}", f"{run['project']}", short(run["revision"]))
     time = f"{took(run)}{f', {in_words(left)}' if left else ''}"
-    return clean(f"{'  '.join(words)}  {where}  {subject(run['message'])}  {time}".rstrip())
+    return clean(
+        f"{'  '.join(words)}  {where}  {subject(run['message'])}  {time}".rstrip()
+        + (f"  · {said}" if (said := asked(run)) else "")
+    )
+
+
+def asked(run: View) -> str:
+    """Return who asked for a run, why, and for what of it, or nothing."""
+    again = run["trigger"] not in BY_PEOPLE
+    by, reason = run.get("asked_by") or "", run.get("asked_reason") or ""
+    return asked_for(by=by, reason=reason, wanted=run.get("wanted"), again=again)
 
 
 def stage_line(stage: View) -> str:
@@ -66,6 +77,7 @@ def took(thing: View) -> str:
         return ""
     end = datetime.fromisoformat(thing["finished_at"]) if thing["finished_at"] else datetime.now(UTC)
     seconds = max(0.0, (end - datetime.fromisoformat(thing["started_at"])).total_seconds())
+    seconds += thing.get("earlier_seconds", 0.0)
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 

@@ -74,10 +74,11 @@ def watch(run_id: str, exit_status: bool, as_json: bool) -> int:
 
 @run.command()
 @click.argument("run_id", metavar="ID")
+@click.option("--reason", default="", help="Why.")
 @json_option
-def cancel(run_id: str, as_json: bool) -> None:
+def cancel(run_id: str, reason: str, as_json: bool) -> None:
     """Ask for a run to stop."""
-    _act(run_id, "cancel", as_json)
+    _act(run_id, "cancel", as_json, reason=reason)
 
 
 @run.command()
@@ -133,7 +134,7 @@ def _say(found: View, said: set[str]) -> None:
 
 def _act(run_id: str, verb: str, as_json: bool, **said: str) -> None:
     with Client() as client:
-        tell(client.post(f"/runs/{quote(run_id, safe='')}/{verb}", said), as_json)
+        tell(client.post(f"/runs/{quote(run_id, safe='')}/{verb}", said | client.me), as_json)
 
 
 def tell(done: View, as_json: bool) -> None:

@@ -20,7 +20,7 @@ def build(ref: str, project: str | None, stages: tuple[str, ...], reason: str, a
     with Client() as client:
         name = project or _only(client)
         done = client.post(
-            f"/projects/{quote(name, safe='')}/runs", {"ref": ref, "stages": list(stages), "reason": reason}
+            f"/projects/{quote(name, safe='')}/runs", {"ref": ref, "stages": list(stages), "reason": reason} | client.me
         )
     tell(done, as_json)
 

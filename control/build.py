@@ -13,7 +13,6 @@ from pipeline.nearest import either, missing, near
 from pipeline.outcome import State
 from pipeline.project import Project
 from pipeline.push import HEADS, TAGS, Push
-from pipeline.telling import person
 from store import catalog, heads, messages, runs
 from store.schema import RunRow
 
@@ -65,7 +64,8 @@ def _first(ask: Ask, project: Project, push: Push, wish: Wish) -> Reply:
 def _make(ask: Ask, project: Project, push: Push, wish: Wish, *, of: str) -> int:
     asked = runs.Asked(
         again=f"{of}.{ask.at.timestamp():.6f}",
-        reason=wish.reason or f"asked for by {person(ask.actor)}",
+        by=ask.actor,
+        reason=wish.reason,
         wanted=wish.stages,
     )
     run, _ = runs.create(ask.session, project, push, trigger="chat", at=ask.at, asked=asked)

@@ -13,6 +13,7 @@ from pipeline.push import HEADS, TAGS
 from pipeline.telling import because, person, services, span, subject
 from store import catalog, deployments, environments, history, projects
 from store.schema import DeploymentRow, RunRow, StageRow
+from store.stories import asked_of
 
 MOST = 10
 NOWHERE = "Nothing runs anywhere yet."
@@ -92,8 +93,8 @@ def _one(ask: Ask, name: str) -> Reply:
         project = projects.get(ask.session, run.project_id).name
         query = ask.session.query(StageRow).filter_by(run_id=number).order_by(StageRow.position)
         stages = ", ".join(f"{stage.name} {stage.state}" for stage in query)
-        why = f"\n{run.reason}" if run.reason else ""
-        return Reply(text=f"{_run(run, project)}\n{stages}{why}", runs=(number,))
+        lines = (_run(run, project), stages, asked_of(run), run.reason)
+        return Reply(text="\n".join(line for line in lines if line), runs=(number,))
     deployment = ask.session.get(DeploymentRow, number) if name[0] == "d" else None
     if deployment is None:
         what = "deployment" if name[0] == "d" else "approval"

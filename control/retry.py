@@ -44,7 +44,7 @@ def _same_run(ask: Ask, row: RunRow, intent: Intent) -> Reply:
         if names and not _ended(run, names[0]):
             return Reply(text=f"{names[0]} of {run_name(row.id)} has not ended yet.", code="already_started")
         raise Conflict(f"{run_name(row.id)} is {row.state}; a stage can be retried once it has ended.", code="running")
-    moved = runs.again(ask.session, row.id, names, at=ask.at)
+    moved = runs.again(ask.session, row.id, names, at=ask.at, asked=runs.Asked(by=ask.actor, reason=intent.reason))
     messages.touch(ask.session, "run", row.id, channel=ask.channel, at=ask.at)
     queued = ", ".join(stage.name for stage in moved.stages if stage.state is State.QUEUED)
     what = f"{queued} of {run_name(row.id)} (`{short(row.revision)}`)"

@@ -115,4 +115,5 @@ def threads(messages: list[View]) -> dict[str, list[View]]:
 
 def _seconds(run: View, now: datetime) -> float:
     start = parsed(run["started_at"])
-    return max(0.0, ((parsed(run["finished_at"]) or now) - start).total_seconds()) if start else 0.0
+    last = max(0.0, ((parsed(run["finished_at"]) or now) - start).total_seconds()) if start else 0.0
+    return float(run.get("earlier_seconds", 0.0) + last)

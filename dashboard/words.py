@@ -4,6 +4,8 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.telling import BY_PEOPLE, asked_for
+
 HUES = 12
 SECONDS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -36,7 +38,8 @@ def seconds_of(thing: dict[str, Any], now: datetime) -> float | None:
     began = parsed(thing.get("started_at") or (thing["created_at"] if "strategy" in thing else None))
     if began is None:
         return None
-    return max(0.0, ((parsed(thing.get("finished_at")) or now) - began).total_seconds())
+    last = max(0.0, ((parsed(thing.get("finished_at")) or now) - began).total_seconds())
+    return float(thing.get("earlier_seconds", 0.0) + last)
 
 
 def length(seconds: float | None) -> str:
@@ -79,3 +82,9 @@ def person(author: str) -> str:
 def shown(thing: dict[str, Any]) -> str:
     """Return the state of a run or a stage as it is drawn: what passed only on retry is never plain green."""
     return "flaky" if thing.get("flaky") and thing["state"] == "passed" else str(thing["state"])
+
+
+def asked(run: dict[str, Any]) -> str:
+    """Return who asked for a run, why, and for what of it, or nothing."""
+    again = run["trigger"] not in BY_PEOPLE
+    return asked_for(by=run["asked_by"] or "", reason=run["asked_reason"], wanted=run["wanted"], again=again)

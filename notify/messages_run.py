@@ -61,7 +61,7 @@ def mended(story: RunStory) -> str:
 
 
 def _blocks(story: RunStory, page: str) -> Iterator[Block]:
-    yield section("\n".join(line for line in (headline(story), mended(story), _subject(story)) if line))
+    yield section("\n".join(line for line in (headline(story), mended(story), _subject(story), _asked(story)) if line))
     if story.stages:
         yield listing([_stage(stage) for stage in story.stages])
     tail = _tail(story)
@@ -74,7 +74,7 @@ def _blocks(story: RunStory, page: str) -> Iterator[Block]:
 
 def _text(story: RunStory, page: str) -> str:
     """Return the whole message without blocks: what is searched, read aloud and shown where blocks are not."""
-    head = [headline(story), mended(story), _subject(story), *(_stage(stage) for stage in story.stages)]
+    head = [headline(story), mended(story), _subject(story), _asked(story), *(_stage(stage) for stage in story.stages)]
     foot = [*(f"🚢 {one}" for one in _addresses(story, marked=False)), page]
     short = "\n".join(cut(line, 300) for line in head if line), "\n".join(cut(line, 300) for line in foot)
     tail = last(_tail(story), max(TEXT - sum(map(len, short)) - 10, 1)) if _tail(story) else ""
@@ -121,6 +121,10 @@ def _subject(story: RunStory) -> str:
     if story.state in {State.FAILED, State.ERROR, State.CANCELLED, State.SUPERSEDED}:
         return f"{revision(story.revision)} on {code(_branch(story))} · {words}".rstrip(" ·")
     return words
+
+
+def _asked(story: RunStory) -> str:
+    return cut(escape(story.asked), 300)
 
 
 def _stage(stage: StageStory) -> str:

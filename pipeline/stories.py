@@ -42,7 +42,9 @@ class Mended:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStory:
-    """One push through the stages; `subject` and `author` are other people's words, `left` seconds until its end."""
+    """One push through the stages; `subject` and `author` are other people's words, `left` seconds until its end,
+    `asked` who asked for it and why.
+    """
 
     id: int
     project: str
@@ -57,6 +59,7 @@ class RunStory:
     seconds: float | None = None
     left: float | None = None
     mended: Mended | None = None
+    asked: str = ""
 
     @property
     def stopped(self) -> StageStory | None:

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from pipeline.deployment import Release
 from pipeline.names import run_name, short
 
+# What a run was begun by when somebody, or a schedule, asked for it by hand.
+BY_PEOPLE = frozenset({"chat", "api", "schedule"})
+
 
 def span(seconds: float) -> str:
     """Return a time as people say it: 0.4 s, 9 s, 1 m 2 s, 1 h 12 m, 2 d 3 h."""
@@ -43,6 +46,14 @@ def because(reason: str) -> str:
     """Return a reason as the end of a sentence: `: “why”`, or nothing."""
     words = subject(reason)
     return f": “{words}”" if words else ""
+
+
+def asked_for(*, by: str, reason: str, wanted: Iterable[str] | None, again: bool = False) -> str:
+    """Return who asked for a run, why, and for what of it, or nothing; `again`: it had begun by itself."""
+    who = f"asked for {'again ' if again else ''}by {person(by) if slack_id(by) else by}" if by else ""
+    said = ": ".join(part for part in (who, subject(reason)) if part)
+    only = f"only {', '.join(wanted)}" if wanted is not None else ""
+    return " · ".join(part for part in (said, only) if part)
 
 
 def newer_run(revision: str, run_id: int) -> str:

@@ -1,7 +1,5 @@
 """What reports tell, read from the rows as they stand."""
 
-from datetime import datetime
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -11,7 +9,7 @@ from pipeline.reports_deployment import DeploymentFacts, revision_of
 from store import deployments
 from store.links import Links
 from store.schema import EnvironmentRow, RunRow, StageRow
-from store.stories import deployment_story
+from store.stories import deployment_story, took
 
 # More runs of one commit than this are history that no host shows.
 MOST_RUNS = 20
@@ -58,7 +56,7 @@ def _run(session: Session, row: RunRow, links: Links) -> RunFacts:
         url=links.run(row.id),
         reason=row.reason,
         whole=row.wanted is None,
-        seconds=_seconds(row.started_at or row.created_at, row.finished_at),
+        seconds=took(row),
         stages=tuple(
             StageFacts(
                 name=one.name,
@@ -71,7 +69,3 @@ def _run(session: Session, row: RunRow, links: Links) -> RunFacts:
             for one in stages
         ),
     )
-
-
-def _seconds(began: datetime, ended: datetime | None) -> float | None:
-    return (ended - began).total_seconds() if ended else None

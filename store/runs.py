@@ -22,12 +22,13 @@ SOURCE = "source"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What somebody who asks for a run says: why, and which stages, None being all.
+    """What somebody who asks for a run says: who it is, why, and which stages, None being all.
 
     `again` makes another run of a push that has had one, and tells it from those.
     """
 
     again: str = ""
+    by: str = ""
     reason: str = ""
     wanted: list[str] | None = None
 
@@ -103,8 +104,10 @@ def create(
         author=push.author,
         trigger=trigger,
         state=State.QUEUED,
-        reason=asked.reason,
+        reason="",
         code="",
+        asked_by=asked.by,
+        asked_reason=asked.reason,
         wanted=asked.wanted,
         created_at=at,
     )
@@ -217,7 +220,7 @@ def start_ready(session: Session, run_id: int, *, at: datetime) -> None:
         jobs.add(session, jobs.JobKind.STAGE, stage.id, at=at, lane=lanes.lane_of(project_id, stage.lane))
 
 
-def again(session: Session, run_id: int, names: Collection[str], *, at: datetime) -> Run:
+def again(session: Session, run_id: int, names: Collection[str], *, at: datetime, asked: Asked = NOT_ASKED) -> Run:
     """Queue stages of a run that has ended once more, and what was never started because of them; it goes on."""
     row = session.get_one(RunRow, run_id, with_for_update=True)
     moved = load(session, run_id).again(names)
@@ -228,7 +231,11 @@ def again(session: Session, run_id: int, names: Collection[str], *, at: datetime
         if stage.id in queued:
             stage.started_at = stage.finished_at = None
     row.state, row.reason, row.code, row.cancel_requested = moved.state, "", "", False
-    # Its time is that of this second round.
+    if asked.by:
+        row.asked_by, row.asked_reason = asked.by, asked.reason
+    # Its time is that of its rounds; how long it lay between them says nothing of it.
+    if row.started_at is not None and row.finished_at is not None:
+        row.earlier_seconds += (row.finished_at - row.started_at).total_seconds()
     row.started_at, row.finished_at = at, None
     session.flush()
     start_ready(session, run_id, at=at)

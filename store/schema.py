@@ -139,7 +139,9 @@ class RunRow(Table):
 
     `wanted` are the stages a person asked for, None is all; `build_number` counts the project's published builds. One
     that is not `trusted` is a stranger's: it gets no secrets, and does nothing until somebody has approved it.
-    `stop_seen`, in the database's seconds, is when it was first seen that it should stop.
+    `asked_by` is who asked for it last and `asked_reason` why; `reason` is why it ended or waits. Tried again by hand,
+    it had taken `earlier_seconds` until then. `stop_seen`, in the database's seconds, is when it was first seen that it
+    should stop.
     """
 
     __tablename__ = "run"
@@ -172,6 +174,9 @@ class RunRow(Table):
     pull_request: Mapped[int | None]
     trusted: Mapped[bool] = mapped_column(default=True, server_default=true())
     approved_by: Mapped[str] = mapped_column(default="", server_default="")
+    asked_by: Mapped[str] = mapped_column(default="", server_default="")
+    asked_reason: Mapped[str] = mapped_column(default="", server_default="")
+    earlier_seconds: Mapped[float] = mapped_column(default=0.0, server_default="0")
     stop_seen: Mapped[float | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

@@ -13,6 +13,7 @@ from pipeline.progress import Going, seconds_left
 from pipeline.push import HEADS
 from pipeline.stage import Kind
 from pipeline.stories import Address, DeploymentStory, Mended, Part, RunStory, StageStory, Story
+from pipeline.telling import BY_PEOPLE, asked_for
 from store import deployments, lanes
 from store.links import Links
 from store.schema import WHOLE, DeploymentRow, EnvironmentRow, ProjectRow, RouteRow, RunRow, StageRow
@@ -48,10 +49,17 @@ def run_story(session: Session, run_id: int, links: Links) -> RunStory | None:
         reason=row.reason,
         stages=tuple(_stage(stage, waits.get(stage.id, "")) for stage in stages),
         addresses=_addresses(session, _deployed_by(session, run_id), links),
-        seconds=_seconds(row.started_at or row.created_at, row.finished_at),
+        seconds=took(row),
         left=_left(session, row, stages),
+        asked=asked_of(row),
         mended=_mended(session, row) if row.ref == f"{HEADS}{project.default_branch}" else None,
     )
+
+
+def asked_of(row: RunRow) -> str:
+    """Return who asked for a run, and why, if anybody did."""
+    again = row.trigger not in BY_PEOPLE
+    return asked_for(by=row.asked_by, reason=row.asked_reason, wanted=row.wanted, again=again)
 
 
 def _left(session: Session, run: RunRow, stages: Iterable[StageRow]) -> float | None:
@@ -71,6 +79,12 @@ def _left(session: Session, run: RunRow, stages: Iterable[StageRow]) -> float | 
     ]
     # A plan of the source stage alone tells nothing of what will follow it.
     return seconds_left(going, datetime.now(UTC)) if len(going) > 1 else None
+
+
+def took(row: RunRow) -> float | None:
+    """Return how many seconds a run that has ended took, all its rounds together and nothing of what lay between."""
+    last = _seconds(row.started_at or row.created_at, row.finished_at)
+    return None if last is None else row.earlier_seconds + last
 
 
 def deployment_story(session: Session, deployment_id: int, links: Links) -> DeploymentStory | None:

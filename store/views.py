@@ -144,10 +144,13 @@ def _run(row: RunRow, project: str, links: Links) -> View:
         "pull_request": row.pull_request,
         "trusted": row.trusted,
         "approved_by": row.approved_by or None,
+        "asked_by": row.asked_by or None,
+        "asked_reason": row.asked_reason,
         "build_number": row.build_number,
         "created_at": when(row.created_at),
         "started_at": when(row.started_at),
         "finished_at": when(row.finished_at),
+        "earlier_seconds": row.earlier_seconds,
         "url": links.run(row.id),
         "links": (row.config or {}).get("links") or {},
     }

@@ -75,10 +75,10 @@ def _after(query: Select[Any], other: RunRow | None) -> Select[Any]:
 def _usual(session: Session, project_id: int) -> float | None:
     """Return how long a whole run that passed usually took: the median of the last twenty."""
     rows = session.execute(
-        select(RunRow.started_at, RunRow.finished_at)
+        select(RunRow.started_at, RunRow.finished_at, RunRow.earlier_seconds)
         .where(RunRow.project_id == project_id, RunRow.state == "passed", WHOLE)
         .order_by(RunRow.id.desc())
         .limit(BARS)
     )
-    times = [(end - start).total_seconds() for start, end in rows if start and end]
+    times = [earlier + (end - start).total_seconds() for start, end, earlier in rows if start and end]
     return median(times) if times else None

@@ -58,7 +58,7 @@ def test_a_pass_on_retry_is_flaky_a_stage_may_fail_and_parts_are_run_by_hand(sli
     words = ("build", "main", "--project", "graph", "--stage", "scan", "--reason", "new rules", "--json")
     (other,) = json.loads(slipway.command(*words))["runs"]
     part = ended(slipway, other)
-    assert (part["wanted"], part["reason"], part["revision"]) == (["scan"], "new rules", revision)
+    assert (part["wanted"], part["asked_reason"], part["revision"]) == (["scan"], "new rules", revision)
     assert {name for name, one in stages(part).items() if one["state"] == "skipped"} == {"unit", "live"}
 
     again = json.loads(slipway.command("run", "retry", run["id"], "--stage", "scan", "--json"))

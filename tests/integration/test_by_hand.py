@@ -41,7 +41,10 @@ def test_some_stages_of_a_ref_are_run_with_the_reason_for_it(shop: Shop) -> None
     new = shop.push("new")
     spoken = shop.say("build shop@main ci build: flaky host")
     row = shop.rows(schema.RunRow)[-1]
-    assert (row.revision, row.wanted, row.reason) == (new, ["ci", "build"], "flaky host")
+    assert (row.revision, row.wanted, row.reason) == (new, ["ci", "build"], "")
+    assert (row.asked_by, row.asked_reason) == ("ana@example.com", "flaky host")
+    said = shop.say(f"status r{row.id}").reply.text.splitlines()
+    assert "asked for by ana@example.com: flaky host · only ci, build" in said
     assert spoken.reply.text.endswith(f"is built again as r{row.id}, only ci, build.")
 
 
@@ -68,6 +71,8 @@ def test_what_failed_is_done_again_in_the_same_run_with_what_was_skipped_behind_
     assert spoken.reply.text.startswith(f"🔁 @ana runs unit, ci of r{run}")
     row = shop.rows(schema.RunRow)[0]
     assert (row.state, row.reason, row.finished_at) == ("running", "", None)
+    assert (row.asked_by, row.asked_reason) == ("ana@example.com", "flaky")
+    assert row.earlier_seconds == pytest.approx(9.8)
     expected = {"source": "passed", "build": "passed", "unit": "queued", "lint": "passed", "ci": "queued"}
     assert states(shop, run) == expected | {"live": "skipped"}
     queued = [job.kind for job in shop.rows(schema.JobRow)]

@@ -1,5 +1,6 @@
 """`slipway run` and `slipway log` against a real server."""
 
+import getpass
 import json
 import threading
 import time
@@ -121,3 +122,20 @@ def test_what_people_wrote_does_not_speak_to_the_terminal(
     assert slipway(["run", "view", "r1"]) == 0
     said = capsys.readouterr().out
     assert not set(said) & set("\x1b\x07\x08\r")
+
+
+def test_who_asks_at_the_servers_own_shell_is_said_with_why(
+    server: str, database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one(database, "failed", unit="failed")
+    monkeypatch.delenv("SLIPWAY_URL")
+    monkeypatch.setenv("SLIPWAY_WEB__PORT", server.rpartition(":")[2])
+    monkeypatch.setattr(getpass, "getuser", lambda: "bo")
+    assert slipway(["run", "retry", "r1", "--reason", "ticket 42"]) == 0
+    assert "@bo runs unit of r1" in capsys.readouterr().out
+    for command in (["run", "list"], ["run", "view", "r1"]):
+        assert slipway(command) == 0
+        assert "asked for again by bo@localhost: ticket 42" in capsys.readouterr().out
+    assert slipway(["run", "cancel", "r1"]) == 0
+    with database.read() as session:
+        assert session.get_one(RunRow, 1).reason == "by @bo"

@@ -517,7 +517,7 @@ def test_build_runs_the_newest_push_again(shop: Shop) -> None:
     spoken = shop.say("build shop because flaky")
     (run,) = spoken.reply.runs
     row = shop.rows(schema.RunRow)[-1]
-    assert (row.id, row.revision, row.trigger, row.reason, row.state) == (run, new, "chat", "flaky", "queued")
+    assert (row.id, row.revision, row.trigger, row.asked_reason, row.state) == (run, new, "chat", "flaky", "queued")
     assert spoken.reply.text == f"🔨 shop `{new[:7]}` on `main` is built again as r{run}."
     again = shop.say("build shop")
     assert again.reply.code == "already_started"
@@ -548,7 +548,7 @@ def test_retry_runs_the_ref_and_the_revision_of_that_run(shop: Shop) -> None:
     spoken = shop.say("retry r1 because flaky")
     last = shop.rows(schema.RunRow)[-1]
     assert spoken.reply.runs == (last.id,)
-    assert (last.ref, last.revision, last.reason, last.state) == ("refs/tags/v1", tagged, "flaky", "queued")
+    assert (last.ref, last.revision, last.asked_reason, last.state) == ("refs/tags/v1", tagged, "flaky", "queued")
     assert "on `v1` is built again" in spoken.reply.text
     again = shop.say("rerun r1")
     assert (again.reply.code, len(shop.rows(schema.RunRow))) == ("already_started", 4)

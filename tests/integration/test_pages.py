@@ -303,3 +303,12 @@ def test_a_run_shows_what_its_configuration_links_to(client: FlaskClient, databa
     assert client.get("/api/v1/runs/r1").get_json()["links"] == {
         "<b>Run</b>book": "https://wiki.example.test/shop?a=1&b"
     }
+
+
+def test_a_runs_page_says_who_asked_for_it_and_who_wrote_it(client: FlaskClient, database: Database) -> None:
+    with database.begin() as session:
+        asked: dict[str, Any] = {"trigger": "chat", "asked_by": "bo@localhost", "asked_reason": "<ticket 42>", "wanted": ["unit"]}
+        make.run(session, make.project(session), {"unit": "passed"}, earlier_seconds=60.0, **asked)
+    page = get(client, "/runs/r1")
+    assert "asked for by bo@localhost: &lt;ticket 42&gt; · only unit" in page
+    assert "written by Ana Lima" in page and "took 1 min 10 s" in page

@@ -69,7 +69,7 @@ def test_what_was_missed_runs_once_of_what_the_branch_is_and_with_its_stages(
     start(database, moment)
     (run,) = made(database)
     assert (run.revision, run.wanted, run.state) == (make.revision("new"), ["scan"], "queued")
-    assert run.reason == "by its schedule, 0 3 * * *"
+    assert (run.reason, run.asked_reason) == ("", "by its schedule, 0 3 * * *")
     with database.read() as session:
         assert session.scalar(select(func.count()).select_from(JobRow).where(JobRow.kind == "stage")) == 1
         assert session.scalars(select(MessageRow.ref_id)).all() == [run.id]

@@ -7,35 +7,53 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from pipeline.outcome import passed
+from pipeline.errors import SlipwayError, StageFailed, Unavailable
+from pipeline.outcome import Outcome, State, passed
 from pipeline.spec import load, to_json
+from pipeline.stage import OTHER, Kind
 from store import jobs, projects, runs
-from store.schema import ImageRow, StageRow
+from store.schema import ImageRow, JobRow, StageRow
 from store.session import Database
 from tests import factories as make
 from tests import fakes
-from workers import against
-from workers.against import OTHER
-from workers.stage import Scene
-from workers.tested import mark_tested
+from workers import against, stage, steps
+from workers.context import Context
+from workers.stage import Done, Scene
 
 
-def counts(database: Database, home: Path, stages: dict[str, dict[str, Any]], **run: Any) -> bool:
-    """Make a run whose last stage, unit, passes now, and tell whether its image counts as tested."""
+def counts(
+    database: Database,
+    home: Path,
+    stages: dict[str, dict[str, Any]],
+    *,
+    last: dict[str, Any] | None = None,
+    end: Outcome | SlipwayError | None = None,
+    **run: Any,
+) -> bool:
+    """Make a run whose last stage, unit, ends now, and tell whether its image counts as tested."""
+    context = fakes.context(database, home)
     with database.begin() as session:
         shop = make.project(session)
         columns = [{"name": name, **values} for name, values in stages.items()]
-        row = make.run(session, shop, [*columns, {"name": "unit", "state": "running"}], state="running", **run)
+        unit = {"name": "unit", "state": "queued", **(last or {})}
+        row = make.run(session, shop, [*columns, unit], state="running", **run)
         make.image(session, row, tested=False)
         number = session.scalars(select(StageRow.id).where(StageRow.name == "unit")).one()
-        context = fakes.context(database, home)
-        claim = jobs.Claim(id=1, kind=jobs.JobKind.STAGE, ref_id=number, fence=1, attempt=1)
-        transcript = context.transcripts.open(row.id, "unit", 1)
-        work, project = runs.work(session, number), projects.get(session, shop.id)
-        scene = Scene(ctx=context, claim=claim, work=work, project=project, transcript=transcript)
-        mark_tested(session, scene)
-        transcript.close()
-        session.flush()
+        jobs.add(session, jobs.JobKind.STAGE, number, at=make.NOW)
+        job = session.scalars(select(JobRow.id).where(JobRow.kind == "stage")).one()
+
+    def do(_scene: Scene) -> Done:
+        if isinstance(end, SlipwayError):
+            raise end
+        return Done(outcome=end or passed())
+
+    def carry_out(ctx: Context, claim: jobs.Claim) -> jobs.Claim | None:
+        return stage.carry(ctx, claim, {Kind.TEST: do})
+
+    handler = steps.Handler(do=carry_out, give_up=stage.give_up, attempts=1)
+    steps.run_job(context, {jobs.JobKind.STAGE: handler}, job, "tests")
+    with database.read() as session:
+        assert session.get_one(StageRow, number).state not in {"running", "passed" if end else ""}
         return session.scalars(select(ImageRow.tested)).one()
 
 
@@ -51,6 +69,7 @@ GOOD = {"build": {}, "lint": {"state": "skipped", "code": "other_branch"}}
         (GOOD | {"test-slow": {"state": "failed"}}, {}, False),
         (GOOD | {"test-live": {"code": "other_deployment"}}, {}, False),
         (GOOD | {"test-live": {"state": "skipped", "code": "not_deployed"}}, {}, True),
+        (GOOD | {"test-late": {"state": "skipped", "code": ""}, "task-x": {"state": "failed"}}, {}, False),
         (GOOD, {"wanted": ["unit"]}, False),
         (GOOD, {"trusted": False, "approved_by": "ana"}, False),
     ],
@@ -59,6 +78,25 @@ def test_images_are_tested_when_all_of_a_run_that_is_ours_has_passed_or_may_fail
     database: Database, tmp_path: Path, stages: dict[str, Any], run: dict[str, Any], good: bool
 ) -> None:
     assert counts(database, tmp_path, stages, **run) is good
+
+
+FAILED = Outcome(state=State.FAILED, sentence="exited with 1", code="tests_failed")
+
+
+@pytest.mark.parametrize(
+    ("last", "end", "good"),
+    [
+        ({"allow_failure": True}, FAILED, True),
+        ({"allow_failure": True}, StageFailed("no such image", code="no_image"), True),
+        ({"allow_failure": True}, Unavailable("the engine does not answer"), True),
+        ({"allow_failure": True, "retries": 1}, FAILED, False),
+        ({}, FAILED, False),
+    ],
+)
+def test_a_test_that_may_fail_keeps_no_commit_from_being_tested_by_ending_last(
+    database: Database, tmp_path: Path, last: dict[str, Any], end: Outcome | SlipwayError, *, good: bool
+) -> None:
+    assert counts(database, tmp_path, GOOD, last=last, end=end) is good
 
 
 LIVE = b"""
@@ -93,7 +131,7 @@ def test_a_live_test_says_whose_deployment_it_faced_and_has_none_where_its_run_m
     config = to_json(load({"slipway.yml": LIVE, "Dockerfile": b""}, project="shop"))
     with database.begin() as session:
         shop = make.project(session)
-        stages = [
+        stages: list[dict[str, Any]] = [
             {"name": "build"},
             {"name": "ci", "kind": "deploy", "state": deploy},
             {"name": "live", "kind": "test", "state": "running", "spec": {"against": "ci"}},

@@ -59,7 +59,7 @@ class Run(Shape):
     trigger: str
     delivery: Number | None = Field(description="what told of it")
     state: State
-    reason: str
+    reason: str = Field(description="why it ended so, or waits; not why somebody asked for it")
     code: str
     cancel_requested: bool
     superseded_by: RunId | None
@@ -68,10 +68,13 @@ class Run(Shape):
     pull_request: int | None
     trusted: bool = Field(description="false for a stranger's pull request: it gets no secrets, and must be approved")
     approved_by: str | None
+    asked_by: str | None = Field(description="who asked for it last, if anybody did: by hand, or to try it again")
+    asked_reason: str = Field(description="why, as they said it; a schedule says which it is")
     build_number: int | None
     created_at: Time
     started_at: Time | None
     finished_at: Time | None
+    earlier_seconds: float = Field(description="it took so long before it was tried again by hand: add them")
     url: Address
     links: dict[str, Address] = Field(description="what the project's slipway.yml calls so")
     stages: list[Stage]

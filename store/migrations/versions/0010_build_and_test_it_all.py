@@ -16,6 +16,9 @@ ADDED = {
         sa.Column("pull_request", sa.Integer(), nullable=True),
         sa.Column("trusted", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("approved_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("asked_by", sa.Text(), nullable=False, server_default=""),
+        sa.Column("asked_reason", sa.Text(), nullable=False, server_default=""),
+        sa.Column("earlier_seconds", sa.Float(), nullable=False, server_default="0"),
         sa.Column("stop_seen", sa.Float(), nullable=True),
     ),
     "stage": (
