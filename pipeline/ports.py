@@ -143,8 +143,11 @@ class Engine(Protocol):
     def tag(self, image: str, reference: str) -> None:
         """Give an image another reference."""
 
-    def image(self, reference: str) -> ImageFacts | None:
-        """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it."""
+    def image(self, reference: str, *, as_anybody: bool = False) -> ImageFacts | None:
+        """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it.
+
+        `as_anybody` it is pulled without a name at the registry.
+        """
 
     def start(self, spec: ContainerSpec) -> ContainerState:
         """Start a container, or adopt the one of that name that is there. Raises StageFailed if it cannot start."""

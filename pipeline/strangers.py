@@ -32,11 +32,15 @@ class Reach:
         known, variable, _ = plain.partition("$")
         if variable and not self._settled(known):
             return f"{reference} could come to name any image: name the image, or at least its repository"
-        if plain.startswith((f"{self.registry}/{self.project}/", self._toolchains(self.project))):
+        if self.is_own(plain):
             return None if "$" not in plain else f"{reference} must be written out"
         if self._is_registry(plain) or plain.startswith(self._toolchains("")):
             return f"{reference} is not of {self.project}, and what comes from a fork gets no other project's images"
         return None
+
+    def is_own(self, reference: str) -> bool:
+        """Tell whether an image is the project's own."""
+        return reference.startswith((f"{self.registry}/{self.project}/", self._toolchains(self.project)))
 
     def check(self, dockerfile: str) -> str | None:
         """Return why a stranger's Dockerfile is not built, or None."""

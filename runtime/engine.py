@@ -67,9 +67,9 @@ class DockerEngine:
         """Give an image another reference."""
         self._images.tag(image, reference)
 
-    def image(self, reference: str) -> ImageFacts | None:
+    def image(self, reference: str, *, as_anybody: bool = False) -> ImageFacts | None:
         """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it."""
-        return self._images.image(reference)
+        return self._images.image(reference, as_anybody=as_anybody)
 
     def start(self, spec: ContainerSpec) -> ContainerState:
         """Start a container, or adopt the one of that name that is there. Raises StageFailed if it cannot start."""

@@ -35,7 +35,7 @@ class Images:
         """Push a tagged image and return the digest the registry knows it by."""
         repository, tag = _split(reference)
         digest = ""
-        for message in self._messages("push", repository, tag, PUSH_SECONDS):
+        for message in self._messages("push", repository, tag, PUSH_SECONDS, self._account(repository)):
             aux = message.get("aux")
             if isinstance(aux, dict):
                 digest = str(aux.get("Digest", digest))
@@ -45,10 +45,10 @@ class Images:
             raise Unavailable(f"the registry gave no digest for {reference}", code="registry_unavailable")
         return digest
 
-    def image(self, reference: str) -> ImageFacts | None:
+    def image(self, reference: str, *, as_anybody: bool = False) -> ImageFacts | None:
         """Return what an image says of itself, pulling it if only the registry has it; None if nobody has it."""
         found = self._inspect(reference)
-        if found is None and _names_registry(reference) and self._pull(reference):
+        if found is None and _names_registry(reference) and self._pull(reference, as_anybody=as_anybody):
             found = self._inspect(reference)
         return _facts(found) if found else None
 
@@ -60,10 +60,12 @@ class Images:
                 return None
             return found
 
-    def _pull(self, reference: str) -> bool:
+    def _pull(self, reference: str, *, as_anybody: bool) -> bool:
         repository, tag = _split(reference)
+        # None would be whoever the engine's user has logged in as.
+        account = {} if as_anybody else self._account(repository)
         try:
-            for _message in self._messages("pull", repository, tag, PULL_SECONDS):
+            for _message in self._messages("pull", repository, tag, PULL_SECONDS, account):
                 pass
         except NotFound:
             return False
@@ -74,11 +76,12 @@ class Images:
         ours = self._registry is not None and repository.startswith(f"{self._registry.host}/")
         return self._registry.account if self._registry and ours else None
 
-    def _messages(self, verb: str, repository: str, tag: str, seconds: float) -> Iterator[dict[str, Any]]:
+    def _messages(
+        self, verb: str, repository: str, tag: str, seconds: float, auth: Mapping[str, str] | None
+    ) -> Iterator[dict[str, Any]]:
         """Yield what the engine says while it talks to the registry; NotFound if the registry has no such image."""
         deadline, what = time.monotonic() + seconds, f"{verb} {repository}"
         try:
-            auth = self._account(repository)
             stream = iter(getattr(self._wire.api, verb)(repository, tag, stream=True, decode=True, auth_config=auth))
             error = ""
             while (message := next(stream, None)) is not None:

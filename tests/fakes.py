@@ -43,7 +43,7 @@ class Engine:
     def tag(self, image: str, reference: str) -> None:
         self.tags[reference] = image
 
-    def image(self, reference: str) -> ImageFacts | None:
+    def image(self, reference: str, *, as_anybody: bool = False) -> ImageFacts | None:
         return ImageFacts(id=reference, port=8080, size=1)
 
     def start(self, spec: ContainerSpec) -> ContainerState:

@@ -16,8 +16,9 @@ def check_image(scene: Scene, reference: str) -> None:
     """Raise StageFailed if a stranger's run may not use this image, by whatever name or id the engine has it."""
     if scene.work.trusted:
         return
-    refusal = reach(scene).refusal(reference)
-    facts = None if refusal else scene.ctx.engine.image(reference)
+    known = reach(scene)
+    refusal = known.refusal(reference)
+    facts = None if refusal else scene.ctx.engine.image(reference, as_anybody=not known.is_own(reference))
     if facts and facts.labels.get(PROJECT, scene.project.name) != scene.project.name:
         refusal = f"{reference} is another project's image, which what comes from a fork does not get"
     if refusal:

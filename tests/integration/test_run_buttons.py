@@ -85,7 +85,7 @@ def test_G18_nothing_of_the_api_but_the_word_for_it_lets_a_fork_run(
 ) -> None:
     revision = run(database, 3).revision
     sent = {name: revision if it == "PULL" else it for name, it in body.items()}
-    assert client.post(f"/api/v1{path}", json=sent).json["code"] == "untrusted_run"
+    assert client.post(f"/api/v1{path}", json=sent).get_json()["code"] == "untrusted_run"
     assert waits(database)
 
 

@@ -1,5 +1,6 @@
 """Registries that ask who one is, are busy, or are another: the engine and our own client, on real registries."""
 
+import base64
 import json
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import docker
 import pytest
@@ -75,7 +77,27 @@ def test_a_base_image_is_fetched_with_the_registrys_password(
             api.remove_image(reference)
     with pytest.raises(StageFailed, match="base:two cannot be had"):
         stranger.build(spec(), context(f"FROM {reference}\n"), lambda _line: None, LIMITS, never)
+    with pytest.raises(StageFailed, match="base:two cannot be had"):
+        engine.build(replace(spec(), trusted=False), context(f"FROM {reference}\n"), lambda _line: None, LIMITS, never)
     engine.build(spec(), context(f"FROM {reference}\n"), lambda _line: None, LIMITS, never)
+
+
+def test_G17_a_strangers_image_is_pulled_as_anybody_and_not_as_the_engines_user(
+    home: str, shut: Registry, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = f"{shut.address}/{home}/private:one"
+    ours = DockerEngine(HOST, home, NETWORKS, registry=shut)
+    ours.tag(image, reference)
+    ours.push(reference, lambda _line: None)
+    with docker.APIClient(base_url=HOST, version="1.41") as api:
+        api.remove_image(reference)
+    logged_in = base64.b64encode(f"ana:{PASSWORD}".encode()).decode()
+    (tmp_path / "config.json").write_text(json.dumps({"auths": {shut.address: {"auth": logged_in}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    engine = DockerEngine(HOST, home, NETWORKS)
+    with pytest.raises(Unavailable):
+        engine.image(reference, as_anybody=True)
+    assert engine.image(reference) is not None
 
 
 @pytest.mark.parametrize(("name", "password"), [("ana", "wrong"), ("", "")])
