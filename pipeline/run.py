@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pipeline.errors import Conflict
 from pipeline.names import run_name
 from pipeline.outcome import Outcome, State
-from pipeline.stage import Kind, Stage
+from pipeline.stage import CHECKS, Kind, Stage
 
 # A run that stopped for several reasons is called by the first of these.
 STOPPED = (State.CANCELLED, State.ERROR, State.FAILED, State.SUPERSEDED)
@@ -80,6 +80,11 @@ class Run:
     def culprit(self) -> Stage | None:
         """The stage that the run ended for as it did."""
         return next((stage for stage in self.stages if stage.state is self.state and not stage.lets_others_start), None)
+
+    @property
+    def proves_its_commit(self) -> bool:
+        """Tell whether every build and test has ended, and none against the commit."""
+        return all(stage.is_good for stage in self.stages if stage.kind in CHECKS)
 
     @property
     def ready(self) -> tuple[Stage, ...]:

@@ -18,6 +18,12 @@ class Kind(StrEnum):
     TASK = "task"
 
 
+# What a commit is judged by.
+CHECKS = frozenset({Kind.BUILD, Kind.TEST})
+# What passed by what another run had deployed there meanwhile; it proves nothing of this commit.
+OTHER = "other_deployment"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stage:
     """A stage of a run as it stands; `needs` are the names of the stages that must have passed before.
@@ -54,6 +60,11 @@ class Stage:
     def was_not_started(self) -> bool:
         """Tell whether it was skipped for another stage's end; one that was not meant to run says why by a code."""
         return self.state is State.SKIPPED and not self.code
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether it says nothing against its commit: it has passed by that, was left out, or failed and may."""
+        return self.lets_others_start and not self.was_not_started and self.code != OTHER
 
     @property
     def was_left_out(self) -> bool:

@@ -10,12 +10,10 @@ from pipeline.errors import StageFailed
 from pipeline.names import deployment_name, host_names, run_name, variable
 from pipeline.outcome import Outcome, State
 from pipeline.plan import deploys_before, not_deployed
+from pipeline.stage import OTHER
 from store import deployments, environments, runs
 from workers.copies import Copy
 from workers.stage import Scene
-
-# What passed by what another run had deployed there meanwhile; it proves nothing of this commit.
-OTHER = "other_deployment"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

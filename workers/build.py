@@ -8,7 +8,6 @@ from workers.image import Bench, make
 from workers.publish import publish
 from workers.side_by_side import side_by_side
 from workers.stage import Done, Scene
-from workers.tested import mark_tested
 
 
 def build(scene: Scene) -> Done:
@@ -30,4 +29,4 @@ def build(scene: Scene) -> Done:
     )
     publish(scene, spec)
     sentence = ", ".join(f"{name} {what}" for name, what in built.items())
-    return Done(outcome=passed(sentence), record=lambda session: mark_tested(session, scene))
+    return Done(outcome=passed(sentence))

@@ -1,10 +1,8 @@
 """The test stage: a command in a container of the commit's own image decides, and its reports have a say."""
 
-from pipeline.outcome import State
 from workers import against, subject
 from workers.shards import run_all
 from workers.stage import Done, Scene
-from workers.tested import mark_tested
 from workers.verdict import conclude
 
 
@@ -12,10 +10,7 @@ def check(scene: Scene) -> Done:
     """Run the stage's command in every shard; exit codes, limits, backing services and reports decide."""
     left_out = against.left_out(scene)
     if left_out is not None:
-        return Done(outcome=left_out, record=lambda session: mark_tested(session, scene))
+        return Done(outcome=left_out)
     tested = subject.own(scene, scene.work.spec["in"])
     there = against.there(scene)
-    outcome = there.tell(conclude(scene, tested, run_all(scene, tested), "tests_failed"))
-    if outcome.state is not State.PASSED or there.misses:
-        return Done(outcome=outcome)
-    return Done(outcome=outcome, record=lambda session: mark_tested(session, scene))
+    return Done(outcome=there.tell(conclude(scene, tested, run_all(scene, tested), "tests_failed")))

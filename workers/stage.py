@@ -11,7 +11,7 @@ from pipeline.outcome import Outcome, State
 from pipeline.ports import Transcript
 from pipeline.project import Project
 from pipeline.stage import Kind
-from store import ends, jobs, lanes, messages, projects, runs, stops
+from store import ends, jobs, lanes, messages, projects, runs, stops, tested
 from store.deployments import end_of_stage
 from store.following import claim_next
 from workers.context import Context
@@ -170,5 +170,6 @@ def _end_deployment(
 
 
 def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:
-    runs.end(session, work.stage.id, outcome, at=ctx.now())
+    moved = runs.end(session, work.stage.id, outcome, at=ctx.now())
+    tested.mark(session, work, moved, at=ctx.now())
     messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
