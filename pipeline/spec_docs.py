@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,8 +11,21 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipeline.nearest import missing
-from pipeline.spec_model import PARTS
+from pipeline.spec_model import DAY, PARTS, Spec
+from pipeline.spec_types import written
 from pipeline.spec_words import Place
+
+INDENT = " " * 17
+DAYS = r"^\d+d$"
+# What follows by itself where a file does not say it.
+FOLLOWS = {
+    "name": "default: the project's name",
+    "branch": "default: the project's, else main",
+    "compose": "default: the one at the root, if there is one",
+    "services": "default: those of Compose, else the Dockerfile's",
+    "stages": "default: build, tests if there are any, ci, staging",
+    "environments": "default: ci, staging",
+}
 
 
 def chapters() -> dict[str, str]:
@@ -20,14 +34,34 @@ def chapters() -> dict[str, str]:
 
 
 def chapter(word: str) -> str:
-    """Return what is said of a place and all inside it, such as services.build. Raises KeyError with a sentence."""
+    """Return what is said of a place and all inside it, such as services.build, or of every key of that name.
+
+    Raises KeyError with a sentence.
+    """
     every = chapters()
     plain = {title.replace(".NAME", "").replace("[]", ""): title for title in every}
     wanted = re.sub(r"\.NAME|\[\]", "", word)
     found = [title for key, title in plain.items() if key == wanted or key.startswith(f"{wanted}.")]
-    if not found:
-        raise KeyError(missing(word, plain, "part"))
-    return "\n\n".join(every[title] for title in found)
+    if found:
+        return "\n\n".join(every[title] for title in found)
+    keys = list(_of_name(wanted.rsplit(".", 1)[-1], wanted))
+    if not keys:
+        raise KeyError(missing(word, [*plain, *_names()], "part or key"))
+    return "\n\n".join(keys)
+
+
+def _of_name(key: str, wanted: str) -> Iterator[str]:
+    """Yield every key that is called so; `wanted` may say more of its place, as test.reports does."""
+    for place, model in PARTS.items():
+        title = _title(place) if place else ""
+        whole = f"{title}.{key}".lstrip(".")
+        if f".{whole.replace('.NAME', '').replace('[]', '')}".endswith(f".{wanted}"):
+            yield from ("\n".join((whole, *lines)) for name, *lines in _keys(model) if name == key)
+
+
+def _names() -> Iterator[str]:
+    for model in PARTS.values():
+        yield from (field.alias or name for name, field in model.model_fields.items())
 
 
 def _title(place: Place) -> str:
@@ -40,12 +74,20 @@ def _chapter(place: Place, model: type[BaseModel]) -> Iterator[str]:
     yield f"{title}\n{'=' * len(title)}"
     yield from (line.strip() for line in (model.__doc__ or "").strip().splitlines())
     yield ""
+    for _key, *lines in _keys(model):
+        yield from lines
+
+
+def _keys(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
+    """Yield each key of a part with its lines: what it takes, its default, what it means."""
     schemas = model.model_json_schema(by_alias=True)
     properties, definitions = schemas.get("properties", {}), schemas.get("$defs", {})
     for name, field in model.model_fields.items():
         key = field.alias or name
         takes = _takes(properties.get(key, {}), definitions)
-        yield f"  {key:<14} {takes:<44} {_default(field)}".rstrip()
+        default = FOLLOWS.get(key) if model is Spec else None
+        line = f"  {key:<14} {takes:<44} {default or _default(field, properties.get(key, {}))}".rstrip()
+        yield key, line, *wrap(field.description or "", 110, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def _takes(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
@@ -75,15 +117,19 @@ def _plain(schema: dict[str, Any], inside: str) -> str:
 
 def _text(schema: dict[str, Any]) -> str:
     pattern = schema.get("pattern", "")
-    if pattern == r"^\d+d$":
+    if pattern == DAYS:
         return "days such as 90d"
     return "time such as 1m30s" if "(\\d+ms)" in pattern else "text"
 
 
-def _default(field: FieldInfo) -> str:
+def _default(field: FieldInfo, schema: dict[str, Any]) -> str:
+    """Return the default as one writes it."""
     value = field.get_default(call_default_factory=True)
     if value is PydanticUndefined:
         return "required" if field.is_required() else ""
     if isinstance(value, BaseModel) or value in (None, "", (), {}):
         return ""
-    return f"default {json.dumps(value)}"
+    if isinstance(value, float):
+        days, rest = divmod(value, DAY)
+        return f"default {f'{days:g}d' if schema.get('pattern') == DAYS and not rest else written(value)}"
+    return f"default {value if isinstance(value, str) else json.dumps(value)}"

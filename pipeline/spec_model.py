@@ -22,40 +22,57 @@ class Environment(Part):
     `order` says whether a push must come after what serves there, by its history, or may replace whatever does.
     """
 
-    strategy: Strategy = "rolling"
-    order: Order = "ancestry"
-    branches: Texts | None = None
+    strategy: Strategy = Field(
+        default="rolling",
+        description="How new containers take over: started, healthy, given requests; then the old ones drain.",
+    )
+    order: Order = Field(
+        default="ancestry",
+        description="`ancestry`: a push must come after what serves there; `any`: it may replace whatever does.",
+    )
+    branches: Texts | None = Field(
+        default=None,
+        description="From which branches pushes go there, by name with `*`; without it only from the default branch.",
+    )
 
 
 class Retention(Part):
     """How much is kept: images of each service, and runs and transcripts for so long."""
 
-    images: Kept = 20
-    runs: Age = 90 * DAY
-    logs: Age = 90 * DAY
+    images: Kept = Field(default=20, description="How many images of each service are kept.")
+    runs: Age = Field(default=90 * DAY, description="How long runs are kept.")
+    logs: Age = Field(default=90 * DAY, description="How long the logs of stages are kept.")
 
 
 class Publish(Part):
     """What is told to the outside once a commit's images are there: a tag `build-BRANCH-N` pushed to the repository."""
 
-    git_tags: Flag = False
+    git_tags: Flag = Field(
+        default=False,
+        description="Whether the commit of a tested build gets the tag `build-BRANCH-N` in the repository.",
+    )
 
 
 class Spec(Part):
     """Everything a slipway.yml says, with what it left out filled in."""
 
-    version: Version = 1
-    name: Name
-    description: Text = ""
-    branch: Text
-    compose: FileNames = ()
-    links: Links = Field(default_factory=dict)
-    retention: Retention = Retention()
-    publish: Publish = Publish()
-    trigger: Trigger = Trigger()
-    services: dict[str, Service]
-    stages: dict[str, Stage]
-    environments: dict[str, Environment]
+    version: Version = Field(default=1, description="The version of this format.")
+    name: Name = Field(description="What the project is called here.")
+    description: Text = Field(default="", description="What the project is, for people.")
+    branch: Text = Field(description="The default branch: what it says of environments holds for all branches.")
+    compose: FileNames = Field(
+        default=(),
+        description="The Compose files that services come from, the later over the earlier; `[]` reads none.",
+    )
+    links: Links = Field(default_factory=dict, description="Addresses to show with every run, by the word to show.")
+    retention: Retention = Field(default=Retention(), description="How much is kept, and for how long.")
+    publish: Publish = Field(default=Publish(), description="What is told to the outside once images are there.")
+    trigger: Trigger = Field(default=Trigger(), description="What starts a run.")
+    services: dict[str, Service] = Field(description="What is built and deployed, and what stands beside it in tests.")
+    stages: dict[str, Stage] = Field(
+        description="What is done with a commit, in the order of the file unless `needs` says otherwise."
+    )
+    environments: dict[str, Environment] = Field(description="The places services are deployed to.")
 
     @property
     def main(self) -> str | None:

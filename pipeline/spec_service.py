@@ -28,11 +28,15 @@ class Build(Part):
     `secrets` are names; a RUN step sees each with `--mount=type=secret,id=NAME`, and nothing else ever does.
     """
 
-    context: Path = "."
-    dockerfile: Path = "Dockerfile"
-    target: Text = ""
-    args: Variables = Field(default_factory=dict)
-    secrets: Secrets = ()
+    context: Path = Field(default=".", description="The directory of the repository that the builder sees.")
+    dockerfile: Path = Field(default="Dockerfile", description="The Dockerfile, inside the context.")
+    target: Text = Field(default="", description="The stage of the Dockerfile that is the image; without it the last.")
+    args: Variables = Field(
+        default_factory=dict, description="Build arguments; they show in the image's history, so no secrets."
+    )
+    secrets: Secrets = Field(
+        default=(), description="Names of secrets that steps may mount: `RUN --mount=type=secret,id=NAME`."
+    )
 
 
 class Builder(Part):
@@ -41,39 +45,43 @@ class Builder(Part):
     The image is named, or built from a Dockerfile of the repository.
     """
 
-    image: Text = ""
-    dockerfile: Path | None = None
-    target: Text = ""
-    run: Command
-    output: Path = "."
-    env: Variables = Field(default_factory=dict)
-    secrets: Secrets = ()
+    image: Text = Field(default="", description="The toolchain's image; either this or `dockerfile`.")
+    dockerfile: Path | None = Field(
+        default=None, description="A Dockerfile of the repository that makes the toolchain's image."
+    )
+    target: Text = Field(default="", description="The stage of that Dockerfile; without it the last.")
+    run: Command = Field(description="The command that makes the output, run with the source mounted.")
+    output: Path = Field(default=".", description="The directory that becomes the context of `build`.")
+    env: Variables = Field(default_factory=dict, description="The command's variables.")
+    secrets: Secrets = Field(default=(), description="Names of secrets that the command gets as variables.")
 
 
 class Release(Part):
     """The image for users: another target of the same Dockerfile, other arguments."""
 
-    target: Text = ""
-    args: Variables = Field(default_factory=dict)
+    target: Text = Field(default="", description="The stage of the Dockerfile that is the image for users.")
+    args: Variables = Field(default_factory=dict, description="Build arguments that differ from those of `build`.")
 
 
 class Ready(Part):
     """How it is known that a backing service can be used: any that are said must hold; none of them: it runs."""
 
-    port: Port | None = None
-    path: UrlPath | None = None
-    log: Text = ""
-    run: Command | None = None
-    within: Time = 60.0
+    port: Port | None = Field(default=None, description="Something accepts a connection at this port.")
+    path: UrlPath | None = Field(default=None, description="This path is answered with 2xx or 3xx.")
+    log: Text = Field(default="", description="A line it has written holds this text.")
+    run: Command | None = Field(default=None, description="This command, run in its container, exits with 0.")
+    within: Time = Field(default=60.0, description="How long that may take, from its start.")
 
 
 class Health(Part):
     """When a container of the service may be given requests."""
 
-    path: UrlPath | None = None
-    timeout: Time = 5.0
-    within: Time = 30.0
-    rise: Count = 1
+    path: UrlPath | None = Field(
+        default=None, description="The path that is asked; without it an open port is healthy."
+    )
+    timeout: Time = Field(default=5.0, description="How long one probe may take.")
+    within: Time = Field(default=30.0, description="How long a new container may take to become healthy.")
+    rise: Count = Field(default=1, description="How many good answers in a row it takes.")
 
 
 class Service(Part):
@@ -84,22 +92,35 @@ class Service(Part):
     for tests: it is built, and never deployed unless it is named.
     """
 
-    image: Text = ""
-    build: Build = Build()
-    builder: Builder | None = None
-    release: Release | None = None
-    command: Command | None = None
-    env: Variables = Field(default_factory=dict)
-    volumes: Volumes = Field(default_factory=dict)
-    depends_on: Texts = ()
-    profiles: Texts = ()
-    ready: Ready | None = None
-    port: Port | None = None
-    health: Health = Health()
-    drain: Pause = 10.0
-    main: Flag = False
-    paths: PathPatterns | None = None
-    paths_ignore: PathPatterns | None = None
+    image: Text = Field(default="", description="An image's name: then it is a backing service and never built.")
+    build: Build = Field(default=Build(), description="How its image is built.")
+    builder: Builder | None = Field(default=None, description="A container that makes what the image is built from.")
+    release: Release | None = Field(default=None, description="A second image of the same build, for users.")
+    command: Command | None = Field(default=None, description="What it runs instead of its image's own command.")
+    env: Variables = Field(
+        default_factory=dict, description="Its variables wherever it runs, deployed or beside a test."
+    )
+    volumes: Volumes = Field(
+        default_factory=dict, description="Named volumes and where they are in the container; gone with the container."
+    )
+    depends_on: Texts = Field(
+        default=(),
+        description="Services that are ready before it starts, beside a test; backing services are not deployed.",
+    )
+    profiles: Texts = Field(
+        default=(), description="With any, it is deployed only where a stage names it; `test` makes a test stage of it."
+    )
+    ready: Ready | None = Field(default=None, description="When it can be used as a backing service.")
+    port: Port | None = Field(
+        default=None, description="The port it answers on; without it the lowest that its image exposes, else 8080."
+    )
+    health: Health = Field(default=Health(), description="When a new container of it may be given requests.")
+    drain: Pause = Field(default=10.0, description="How long an old container may finish its requests.")
+    main: Flag = Field(default=False, description="Whether it also answers at the environment's own name.")
+    paths: PathPatterns | None = Field(
+        default=None, description="What its image is made of: a commit that touches none of it gets the image there is."
+    )
+    paths_ignore: PathPatterns | None = Field(default=None, description="What its image is not made of.")
 
     @property
     def check(self) -> HealthCheck:

@@ -13,29 +13,31 @@ from pipeline.spec_values import Cron, OneOrMore
 class PushTrigger(Part):
     """Which pushes of branches start a run: by the branch's name, and by what was changed."""
 
-    branches: Texts | None = None
-    paths: PathPatterns | None = None
-    paths_ignore: PathPatterns | None = None
+    branches: Texts | None = Field(default=None, description="Only pushes of these branches, by name with `*`.")
+    paths: PathPatterns | None = Field(default=None, description="Only pushes that change one of these paths.")
+    paths_ignore: PathPatterns | None = Field(default=None, description="Not pushes that change these paths alone.")
 
 
 class TagTrigger(Part):
     """Which tags start a run."""
 
-    patterns: Texts | None = None
+    patterns: Texts | None = Field(default=None, description="Only tags with such a name.")
 
 
 class PullRequestTrigger(Part):
     """Which pull requests start a run: by the branch they want to go to."""
 
-    branches: Texts | None = None
+    branches: Texts | None = Field(default=None, description="Only those that want to go to these branches.")
 
 
 class Schedule(Part):
     """A run that comes again and again: a branch, five fields of cron in UTC, and only these stages if it names any."""
 
-    cron: Cron
-    branch: Text = ""
-    stages: Texts | None = None
+    cron: Cron = Field(description="When: minute, hour, day, month and day of the week, in UTC.")
+    branch: Text = Field(
+        default="", description="The branch whose newest commit is run; without it the default branch."
+    )
+    stages: Texts | None = Field(default=None, description="Only these stages, and the builds they need.")
 
 
 class Trigger(Part):
@@ -44,12 +46,19 @@ class Trigger(Part):
     `skip`: whether `[skip ci]` and its relatives in a commit's message are heeded.
     """
 
-    push: PushTrigger = PushTrigger()
-    tag: TagTrigger = TagTrigger()
-    pull_request: PullRequestTrigger | None = None
-    schedule: Annotated[tuple[Schedule, ...], OneOrMore] = Field(default=(), json_schema_extra=or_one)
-    skip: Flag = True
-    supersede: Supersede = "queued"
+    push: PushTrigger = Field(default=PushTrigger(), description="Which pushes of branches.")
+    tag: TagTrigger = Field(default=TagTrigger(), description="Which tags; without it all.")
+    pull_request: PullRequestTrigger | None = Field(default=None, description="Which pull requests; without it none.")
+    schedule: Annotated[tuple[Schedule, ...], OneOrMore] = Field(
+        default=(), json_schema_extra=or_one, description="What comes again and again."
+    )
+    skip: Flag = Field(
+        default=True, description="Whether `[skip ci]` and its relatives in a commit's message are heeded."
+    )
+    supersede: Supersede = Field(
+        default="queued",
+        description="Which older runs of a ref a newer push ends: those that wait, those at work too, or none.",
+    )
 
     @property
     def rules(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from commands.config import config
+from pipeline.spec_model import PARTS
 
 GOOD = "services: {web: , api: }\n"
 BAD = "services:\n  web: {prot: 1, port: x}\n"
@@ -151,5 +152,31 @@ def test_the_reference_knows_every_key(tmp_path: Path) -> None:
     part = config_command("docs", "services.build").output
     assert part.startswith("services.NAME.build\n")
     assert "context        text" in part
+    assert "required" not in config_command("docs").output.split("\n\ntrigger\n")[0]
+    assert "days such as 90d                             default 90d" in whole
+    assert "time such as 1m30s                           default 10s" in whole
     wrong = config_command("docs", "servces")
     assert (wrong.return_value, "Did you mean `services`" in wrong.output) == (1, True)
+
+
+def test_a_key_is_found_by_its_name_wherever_it_is() -> None:
+    assert config_command("docs", "retry").output.splitlines() == [
+        "stages.NAME.retry",
+        "  retry          0 to 5                                       default 0",
+        "                 How often a failure of the project's code is tried again.",
+    ]
+    assert config_command("docs", "junit").output.count("\n  junit ") == 2
+    assert config_command("docs", "task.reports.junit").output.startswith("stages.NAME.task.reports.junit\n")
+    assert "Did you mean `retry`" in config_command("docs", "rety").output
+
+
+def test_every_key_has_a_sentence_for_people_and_for_editors() -> None:
+    unsaid = [
+        (part.__name__, name)
+        for part in PARTS.values()
+        for name, field in part.model_fields.items()
+        if not field.description
+    ]
+    assert unsaid == []
+    found = json.loads(config_command("schema").output)
+    assert found["$defs"]["Stage"]["properties"]["retry"]["description"].startswith("How often")
