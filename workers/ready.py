@@ -1,7 +1,7 @@
 """When a backing service can be used: a port, an answer, a line it writes, a command, or its image's own word."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,11 @@ LAST_LINES = 20
 # A service that writes more than this before it is ready has scrolled its own line away.
 LINES_READ = 5_000
 PROBE_SECONDS = 5.0
+# Of the time there is, what one look may take at most; the next may be luckier.
+PART = 4
+LEAST_SECONDS = 1.0
+# How a look ends that says nothing of the service but that it hangs, or is just being stopped.
+TOO_LONG, NOT_RUNNING = frozenset({"timeout", "silent"}), "not_running"
 DEFAULT_PORT = 80
 
 
@@ -79,12 +84,12 @@ def _unreachable(copy: Copy, waited: Waited, ready: Ready, state: ContainerState
 def _from_inside(copy: Copy, holder: str, port: int, path: str | None) -> str | None:
     """Look at a port of the shared localhost from the holder, for a service may listen there alone."""
     asked = f"GET {path or '/'} HTTP/1.0\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n".encode()
-    lines: list[str] = []
     wait = str(int(PROBE_SECONDS))
     command = ("nc", "-w", wait, "127.0.0.1", str(port)) if path else ("nc", "-z", "-w", wait, "127.0.0.1", str(port))
-    code = copy.scene.ctx.engine.execute(
-        holder, command, lines.append, _once(PROBE_SECONDS), Execution(stop=copy.stop, stdin=asked if path else b"")
-    )
+    # With room for an engine that is slow.
+    code, lines, why = _try(copy, holder, command, 2 * PROBE_SECONDS, asked if path else b"")
+    if why:
+        return why
     if code != 0 and not lines:
         return f"nothing listens on port {port} of localhost"
     if path is None:
@@ -96,17 +101,29 @@ def _from_inside(copy: Copy, holder: str, port: int, path: str | None) -> str | 
 def _unwilling(copy: Copy, waited: Waited, ready: Ready) -> str | None:
     if not ready.run:
         return None
+    left = waited.began + ready.within - time.monotonic()
+    seconds = max(LEAST_SECONDS, min(left, max(PROBE_SECONDS, ready.within / PART)))
+    code, lines, why = _try(copy, copy.backing(waited.name), ready.run, seconds)
+    if why or code == 0:
+        return why
+    return f"its check exited with {code}{f': {lines[-1]}' if lines else ''}"
+
+
+def _try(
+    copy: Copy, container: str, command: Sequence[str], seconds: float, stdin: bytes = b""
+) -> tuple[int, list[str], str | None]:
+    """Run a command that looks once; return its exit code and its lines, or why it came to no end."""
     lines: list[str] = []
-    code = copy.scene.ctx.engine.execute(
-        copy.backing(waited.name), ready.run, lines.append, _once(ready.within), Execution(stop=copy.stop)
-    )
-    last = copy.scene.transcript.masked_lines(lines[-1:])
-    return None if code == 0 else f"its check exited with {code}{f': {last[0]}' if last else ''}"
-
-
-def _once(seconds: float) -> Limits:
-    """The limits of one look, with room for an engine that is slow."""
-    return Limits(seconds=seconds + PROBE_SECONDS, silence=seconds + PROBE_SECONDS)
+    limits = Limits(seconds=seconds, silence=seconds)
+    try:
+        execution = Execution(stop=copy.stop, stdin=stdin)
+        return copy.scene.ctx.engine.execute(container, command, lines.append, limits, execution), lines, None
+    except StageFailed as fault:
+        if fault.code in TOO_LONG:
+            return 0, lines, f"its check took longer than {seconds:.3g} s"
+        if fault.code == NOT_RUNNING:
+            return 0, lines, fault.sentence
+        raise
 
 
 def _tail(copy: Copy, waited: Waited) -> tuple[str, ...]:

@@ -111,6 +111,22 @@ def test_a_service_that_is_never_ready_fails_the_stage_with_its_last_lines(world
     assert stage.tail == ["I sleep"]
 
 
+def test_a_check_that_hangs_is_a_service_that_is_not_ready(world: StageWorld, image: str) -> None:
+    ready = {"run": sh("sleep 600"), "within": "2s"}
+    stuck = {"image": image, "command": sh("echo I start; sleep 600"), "ready": ready}
+    stage = world.run({"image": image, "run": sh("true"), "with": ["store"], "services": {"store": stuck}})
+    assert (stage.state, stage.code) == ("failed", "not_ready")
+    assert stage.reason.startswith("store was not ready within 2 s: its check took longer than ")
+    assert stage.tail == ["I start"]
+
+
+def test_a_check_that_hangs_once_is_made_again(world: StageWorld, image: str) -> None:
+    once = sh("if [ -e /seen ]; then exit 0; fi; touch /seen; sleep 600")
+    late = {"image": image, "command": sh("sleep 600"), "ready": {"run": once, "within": "20s"}}
+    spec = {"image": image, "run": sh("true"), "with": ["store"], "services": {"store": late}}
+    assert world.run(spec).state == "passed"
+
+
 def test_a_service_that_dies_is_named_whenever_it_does(world: StageWorld, image: str) -> None:
     early = {"image": image, "command": sh("echo no config; exit 3"), "ready": {"port": 6379}}
     stage = world.run({"image": image, "run": sh("true"), "services": {"store": early}})
