@@ -83,9 +83,9 @@ def _full_name(one: View) -> str:
 
 
 def _mark(one: View) -> str:
-    if one["state"] in BAD and not one["flaky"]:
-        return "  new" if one["new"] else "  known"
-    return _flaky(one)
+    if one["new"]:
+        return "  new"
+    return _flaky(one) or ("  known" if one["state"] in BAD else "")
 
 
 def _flaky(one: View) -> str:

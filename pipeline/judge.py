@@ -14,7 +14,7 @@ NAMED = 5
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
     """What is known of a stage's tests: `since` is the run to compare with, `failed` what failed there or on the
-    default branch; `failed_here` and `passed_here` how they ended in the very same image."""
+    default branch; `failed_here` and `passed_here` how they ended on the very same commit, in the same image."""
 
     since: int | None = None
     failed: frozenset[Key] = frozenset()
@@ -92,11 +92,9 @@ def _once(bad: Iterable[Judged]) -> list[tuple[Judged, str]]:
 
 
 def _mark(one: Judged, past: Past) -> str:
-    if one.flaky:
-        return " (flaky)"
     if one.new and past.since is not None:
         return f" (new since {run_name(past.since)})"
-    return ""
+    return " (flaky)" if one.flaky else ""
 
 
 def _full(case: Case) -> str:

@@ -128,10 +128,15 @@ def _in_run(where: Where, run: int) -> ColumnElement[bool]:
 
 
 def _in_image(where: Where) -> ColumnElement[bool]:
-    """Every other attempt of this stage in the same image."""
+    """Every other attempt of this stage on the same commit and in the same image.
+
+    The image alone does not tell: what stands beside it, or what it is run against, is another with each commit.
+    """
     same = (TestResultRow.project_id == where.project_id) & (TestResultRow.stage == where.stage)
     this = (TestResultRow.stage_id == where.stage_id) & (TestResultRow.attempt == where.attempt)
-    return same & (TestResultRow.image == where.image) & ~this
+    commit = select(RunRow.revision).where(RunRow.id == where.run_id).scalar_subquery()
+    runs = select(RunRow.id).where(RunRow.project_id == where.project_id, RunRow.revision == commit)
+    return same & (TestResultRow.image == where.image) & TestResultRow.run_id.in_(runs) & ~this
 
 
 def _named(keys: Sequence[Key]) -> ColumnElement[bool]:

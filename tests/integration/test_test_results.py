@@ -30,10 +30,12 @@ def said(database: Database, at: tests.Where, **ends: Verdict) -> dict[str, tupl
     return {one.case.name: (one.new, one.flaky) for one in judged}
 
 
-def made(database: Database, *, ref: str = "refs/heads/main", began: float = 60) -> tuple[RunRow, int]:
+def made(
+    database: Database, *, ref: str = "refs/heads/main", began: float = 60, commit: str = ""
+) -> tuple[RunRow, int]:
     with database.begin() as session:
         known = session.get(ProjectRow, 1) or factories.project(session)
-        run = factories.run(session, known, began=began, ref=ref, key=f"{ref}{began}")
+        run = factories.run(session, known, began=began, ref=ref, key=f"{ref}{began}", word=commit or f"{began}")
         return run, factories.stage(session, run, name="unit").id
 
 
@@ -51,14 +53,23 @@ def test_a_failure_is_new_unless_the_branch_or_the_default_branch_failed_so_befo
 
 
 def test_the_same_image_that_both_fails_and_passes_makes_a_test_flaky(database: Database) -> None:
-    run, stage = made(database, began=300)
+    run, stage = made(database, began=300, commit="one")
     said(database, where(run, stage), moody=FAILED, fine=Verdict.PASSED)
     again = said(database, where(run, stage, attempt=2), moody=Verdict.PASSED, fine=Verdict.PASSED)
     assert again == {"moody": (False, True), "fine": (False, False)}
-    other, stage = made(database, began=200)
+    other, stage = made(database, began=200, commit="one")
     assert said(database, where(other, stage), fine=FAILED)["fine"] == (True, True)
-    third, stage = made(database, began=100)
+    third, stage = made(database, began=100, commit="one")
     assert said(database, where(third, stage, image="sha256:new"), moody=Verdict.PASSED)["moody"] == (False, False)
+
+
+def test_another_commit_in_the_same_image_is_broken_or_mended_and_not_flaky(database: Database) -> None:
+    first, stage = made(database, began=300)
+    said(database, where(first, stage), it=Verdict.PASSED)
+    broken, stage = made(database, began=200)
+    assert said(database, where(broken, stage), it=FAILED) == {"it": (True, False)}
+    mended, stage = made(database, began=100)
+    assert said(database, where(mended, stage), it=Verdict.PASSED) == {"it": (False, False)}
 
 
 def test_a_run_shows_its_last_attempt_the_failing_tests_first(database: Database) -> None:

@@ -103,10 +103,12 @@ def test_what_fails_is_named_first_and_what_is_new_before_what_is_known() -> Non
     assert [one.new for one in judged] == [True, False, False, False, False]
 
 
-def test_what_passed_in_the_same_image_before_is_flaky_when_it_fails() -> None:
-    past = Past(since=86, passed_here=frozenset({("cart", "moody")}))
-    judged = judge([case("moody", FAILED)], past)
-    assert said_of(judged, past) == "1 failed: moody (flaky)"
+def test_what_passed_in_the_same_image_before_is_flaky_when_it_fails_unless_it_is_new() -> None:
+    here = frozenset({("cart", "moody")})
+    for failed, said in ((here, "(flaky)"), (frozenset(), "(new since r86)")):
+        past = Past(since=86, passed_here=here, failed=failed)
+        judged = judge([case("moody", FAILED)], past)
+        assert said_of(judged, past) == f"1 failed: moody {said}" and judged[0].flaky
 
 
 def test_a_name_that_several_suites_have_is_given_with_its_suite() -> None:

@@ -18,7 +18,7 @@ class TestResult(Shape):
     name: str
     state: Verdict
     seconds: float
-    flaky: bool = Field(description="in the same image it failed and passed")
+    flaky: bool = Field(description="on the same commit, in the same image, it failed and passed")
     new: bool = Field(description="it did not fail in the run before, nor on the default branch")
     attempt: int
     shard: int
