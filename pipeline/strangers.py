@@ -15,6 +15,8 @@ PLAIN_MOUNT = re.compile(r"--mount=([a-z0-9=,/._-]+)(?=\s|\Z)", re.IGNORECASE)
 HARMLESS = frozenset({"bind", "tmpfs", "secret", "ssh"})
 FROM = re.compile(r"^\s*(?:onbuild\s+)?from\s+(?:--\S+\s+)*(\S+)", re.IGNORECASE | re.MULTILINE)
 COPIED = re.compile(r"\bfrom=([^\s,]+)", re.IGNORECASE)
+# The builder itself fetches these, from where it is: the machine on which it is somebody local.
+FETCHED = re.compile(r"^\s*(?:onbuild\s+)?add\s.*(?:://|git@|\$)", re.IGNORECASE | re.MULTILINE)
 HUB = re.compile(r"^(?:index\.)?docker\.io/")
 
 
@@ -53,6 +55,8 @@ class Reach:
                 " (other mounts must be written without quotes and variables)"
             )
         named = text.translate(HIDING)
+        if FETCHED.search(named):
+            return "what comes from a fork may not `ADD` an address or a variable: fetch it in a RUN step"
         found = (self.refusal(one[1]) for pattern in (FROM, COPIED) for one in pattern.finditer(named))
         return next((refusal for refusal in found if refusal), None)
 

@@ -31,6 +31,22 @@ def test_D15_no_cache_that_others_build_with(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "ADD http://127.0.0.1:8000/api/v1/runs /x",
+        "add --chown=1 \\\n  http://127.0.0.1:8000/ /x",
+        'ADD ["ht\\tp://127.0.0.1/", "/x"]',
+        "ADD git@localhost:shop.git /x",
+        "ONBUILD ADD http://localhost/ /x",
+        "ARG U=http://localhost/\nADD $U /x",
+        "ADD ht\\\n# why\ntp://localhost/ /x",
+    ],
+)
+def test_G17_the_builder_fetches_nothing_for_a_stranger_from_where_it_is(line: str) -> None:
+    assert "may not `ADD`" in str(OURS.check(f"FROM x\n{line}\n"))
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "localhost:5100/other/web:1",
@@ -60,6 +76,7 @@ def test_G17_no_other_projects_images(name: str) -> None:
     [
         "ARG V=3\nFROM --platform=$BUILDPLATFORM python:${V} AS a\nFROM a\nCOPY --from=a / /\nCOPY --from=0 / /\n",
         "FROM registry.example.com/tools/go:${V}\nRUN pip install --no-cache-dir .\n",
+        "FROM x\nADD --chown=1 site.tar.gz /www\nRUN wget http://example.com/x && echo $HOME\n",
         "FROM localhost:5100/shop/web@sha256:00\nFROM slipway-h1/toolchain/shop/web:1\n",
         "FROM x\nRUN --mount=type=bind,target=/a \\\n    --mount=type=secret,id=ca_bundle,target=/b make\n",
         "FROM x\n# RUN --mount=type=cache,target=/c make\n",
