@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("commands.runs", "run", "Look at runs, follow, cancel or retry them."),
     "log": ("commands.logs", "log", "Show what a stage has written."),
     "test": ("commands.tests", "test", "Look at tests, and at one test's history."),
+    "artifact": ("commands.artifacts", "artifact", "List and fetch the files that stages left behind."),
     "secret": ("commands.secrets", "secret", "Set, list and remove secrets."),
     "chat": ("commands.chat", "chat", "Say a line of the chat grammar."),
     "prune": ("commands.prune", "prune", "Remove what nothing needs any more; --dry-run only says what."),

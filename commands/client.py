@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import httpx
 
@@ -46,6 +46,20 @@ class Client:
         went_on = answer.headers.get("X-Slipway-Next")
         after = int(went_on) if went_on else offset + len(answer.content)
         return answer.content, after, answer.headers.get("X-Slipway-Ended", "true") == "true"
+
+    def fetch(self, path: str, into: BinaryIO) -> int:
+        """Write a file as it comes, and return how many bytes it has. Raises Rejected or Unavailable."""
+        size = 0
+        try:
+            with self._http.stream("GET", f"/api/v1{path}") as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _fault(answer, self.url)
+                for piece in answer.iter_bytes():
+                    size += into.write(piece)
+        except httpx.HTTPError as fault:
+            raise Unavailable(f"{self.url} has not sent all of it: {type(fault).__name__}") from fault
+        return size
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask for something to be done. Raises Rejected or Unavailable."""

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from flask import Flask
 
+from commands import artifacts as artifact_commands
 from commands import tests as commands
 from pipeline.errors import NotFound
 from store.schema import StageRow
@@ -168,3 +169,29 @@ def test_the_pages_of_tests_lead_from_one_to_its_history(application: Flask) -> 
     assert text.count('class="bar failed"') == 2 and text.count('class="bar passed"') == 1
     assert "no basket" in text
     assert "No test matches" in page(application, "/tests?project=nobody")
+
+
+def test_artifacts_are_listed_and_fetched_by_command(
+    application: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def say(*words: str) -> str:
+        group = artifact_commands.artifact
+        return CliRunner().invoke(group, words, standalone_mode=False, catch_exceptions=False).output
+
+    monkeypatch.chdir(tmp_path)
+    with serving.served(application) as url:
+        monkeypatch.setenv("SLIPWAY_URL", url)
+        assert "unit       25 B  out/report <1>.html\n" in say("list", "r3")
+        assert "r1 has no artifacts" in say("list", "r1")
+        assert say("get", "r3", "unit", "out/report <1>.html") == "report <1>.html: 25 B\n"
+        assert (tmp_path / "report <1>.html").read_bytes() == HTML
+        assert say("get", "r3", "unit", "/out/report <1>.html", "-o", "-").encode() == HTML
+        with pytest.raises(NotFound, match="kept no more"):
+            say("get", "r3", "unit", "gone.txt")
+    assert not [one for one in tmp_path.iterdir() if "gone.txt" in one.name]
+
+
+def test_the_tests_are_in_the_navigation(application: Flask) -> None:
+    board = application.test_client().get("/").text
+    assert '<a href="/tests">Tests</a>' in board
+    assert '<a href="/tests" aria-current="page">Tests</a>' in application.test_client().get("/tests").text
