@@ -16,7 +16,7 @@ LONGEST_SILENCE = 15.0
 TIMEOUT = 10
 TAIL = 15
 ENDED = frozenset({"passed", "failed", "error", "cancelled", "superseded", "skipped"})
-SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠"}
+SIGNS = {"passed": "✓", "flaky": "~", "failed": "✗", "error": "⚠", "failed (allowed)": "!", "error (allowed)": "!"}
 BROKEN = frozenset({"failed", "error"})
 UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 ADDRESS = re.compile(r"https?://\S+")
@@ -62,9 +62,11 @@ def stage_lines(stage: View, *, width: int) -> list[str]:
     """Return what is said of a stage that has ended: a line, and its last words if it broke."""
     if stage["kind"] == "source" and stage["state"] == "passed":
         return []
-    said = clean((stage.get("reason") or "").partition("\n")[0])
+    word = _word(stage)
+    marked = f"{word}: " if word not in {stage["state"], "flaky"} else ""
+    said = marked + clean((stage.get("reason") or "").partition("\n")[0])
     took = _took(stage)
-    line = f"  {stage['name']:<{width}} {SIGNS.get(stage['state'], '–')}  {said:<30} {took}".rstrip()
+    line = f"  {stage['name']:<{width}} {SIGNS.get(word, '–')}  {said:<30} {took}".rstrip()
     tail = stage.get("tail") or [] if stage["state"] in BROKEN else []
     return [line, *(f"      {clean(row)}" for row in tail[-TAIL:])]
 
@@ -75,9 +77,12 @@ def ending(view: View) -> str:
     if view["state"] == "passed":
         served = [stage for stage in view["stages"] if stage["kind"] == "deploy" and stage["state"] == "passed"]
         urls = ADDRESS.findall(clean(served[-1].get("reason") or "")) if served else []
-        return f"{name} passed after {_took(view)}" + (f": {' '.join(urls)}" if urls else "")
-    broken = next((stage["name"] for stage in view["stages"] if stage["state"] in BROKEN), "")
-    where = f" in {broken}" if broken else ""
+        how = "passed on retry (flaky)" if view.get("flaky") else "passed"
+        return f"{name} {how} after {_took(view)}" + (f": {' '.join(urls)}" if urls else "")
+    stopped = [stage for stage in view["stages"] if stage["state"] == view["state"] == _word(stage)]
+    # What was cancelled before it could begin is not where it was cancelled.
+    begun = [stage["name"] for stage in stopped if stage.get("started_at")]
+    where = f" in {begun[0]}" if begun else ""
     why = clean((view.get("reason") or "").partition("\n")[0])
     return f"{name}: {view['state']}{where}{f': {why}' if why else ''}  {view['url']}"
 
@@ -119,6 +124,13 @@ def _look(connection: http.client.HTTPConnection, path: str) -> View | None:
     except (OSError, http.client.HTTPException, ValueError):
         connection.close()
         return None
+
+
+def _word(stage: View) -> str:
+    """Return a stage's state, what passed only on retry and what failed and may by their own words."""
+    if stage.get("allow_failure") and stage["state"] in BROKEN:
+        return f"{stage['state']} (allowed)"
+    return "flaky" if stage.get("flaky") and stage["state"] == "passed" else str(stage["state"])
 
 
 def _width(view: View) -> int:

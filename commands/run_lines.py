@@ -8,10 +8,10 @@ from typing import Any
 from pipeline.names import short
 from pipeline.outcome import State
 from pipeline.progress import in_words, left_of
-from pipeline.telling import BY_PEOPLE, asked_for
+from pipeline.telling import BY_PEOPLE, asked_for, standing
 
 SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
-FLAKY = "~"
+FLAKY, ALLOWED = "~", "!"
 # What people wrote into a commit must not speak to the terminal.
 CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 TAIL = 20
@@ -45,9 +45,8 @@ def asked(run: View) -> str:
 
 def stage_line(stage: View) -> str:
     """Return a stage in one line."""
-    may = "and may: " if stage.get("allow_failure") and stage["state"] in {"failed", "error"} else ""
     return clean(
-        f"  {_sign(stage)} {stage['name']:<16} {_word(stage):<10} {took(stage):>8}  {may}{subject(stage['reason'])}"
+        f"  {_sign(stage)} {stage['name']:<16} {_word(stage):<16} {took(stage):>8}  {subject(stage['reason'])}"
     ).rstrip()
 
 
@@ -82,9 +81,10 @@ def took(thing: View) -> str:
 
 
 def _sign(thing: View) -> str:
-    return FLAKY if thing.get("flaky") and thing["state"] == "passed" else SIGNS.get(thing["state"], "–")
+    word = _word(thing)
+    return FLAKY if word == "flaky" else ALLOWED if word.endswith("(allowed)") else SIGNS.get(thing["state"], "–")
 
 
 def _word(thing: View) -> str:
-    """Return the state; what passed only on retry is never said to have just passed."""
-    return "flaky" if thing.get("flaky") and thing["state"] == "passed" else str(thing["state"])
+    """Return the state; what passed only on retry is never said to have just passed, nor what may fail to be broken."""
+    return standing(thing["state"], flaky=bool(thing.get("flaky")), allowed=bool(thing.get("allow_failure")))

@@ -10,7 +10,7 @@ from pipeline.intents import Intent
 from pipeline.names import deployment_name, run_name, short
 from pipeline.nearest import choose, missing
 from pipeline.push import HEADS, TAGS
-from pipeline.telling import because, person, services, span, subject
+from pipeline.telling import because, person, services, span, standing, subject
 from store import catalog, deployments, environments, history, projects
 from store.schema import DeploymentRow, RunRow, StageRow
 from store.stories import asked_of
@@ -92,7 +92,7 @@ def _one(ask: Ask, name: str) -> Reply:
             raise Rejected(f"There is no run {name}.", code="unknown_run")
         project = projects.get(ask.session, run.project_id).name
         query = ask.session.query(StageRow).filter_by(run_id=number).order_by(StageRow.position)
-        stages = ", ".join(f"{stage.name} {stage.state}" for stage in query)
+        stages = ", ".join(f"{stage.name} {_standing(stage)}" for stage in query)
         lines = (_run(run, project), stages, asked_of(run), run.reason)
         return Reply(text="\n".join(line for line in lines if line), runs=(number,))
     deployment = ask.session.get(DeploymentRow, number) if name[0] == "d" else None
@@ -101,6 +101,10 @@ def _one(ask: Ask, name: str) -> Reply:
         raise Rejected(f"There is no {what} {name}.", code=f"unknown_{what}")
     project, environment = deployments.place(ask.session, deployment.environment_id)
     return Reply(text=_line(ask, deployment, project, environment), deployments=(number,))
+
+
+def _standing(row: StageRow) -> str:
+    return standing(row.state, flaky=row.flaky, allowed=row.allow_failure)
 
 
 def _run(row: RunRow, project: str) -> str:

@@ -11,7 +11,7 @@ from pipeline.progress import in_words
 from pipeline.push import HEADS, TAGS
 from pipeline.stage import Kind
 from pipeline.stories import RunStory, StageStory
-from pipeline.telling import span
+from pipeline.telling import span, standing
 
 MARKS = {
     State.QUEUED: "◌",
@@ -32,6 +32,7 @@ DOING = {
 }
 TAIL_LINES = 20
 FLAKY = "🎲"
+ALLOWED = "❕"
 
 
 def run_message(story: RunStory, *, web_url: str, channel: str) -> ChatMessage:
@@ -92,7 +93,8 @@ def _ended(story: RunStory, name: str, stopped: StageStory | None) -> str:
     reason = cut(sentence(story.reason), 600)
     colon = f": {reason}" if reason else "."
     if story.state is State.CANCELLED:
-        return f"🚫 {name} was cancelled{colon}"
+        inside = f" in {where}" if stopped and stopped.state is State.CANCELLED and stopped.attempt else ""
+        return f"🚫 {name} was cancelled{inside}{colon}"
     return f"◌ {name} was {'stopped' if _began(story) else 'not started'}{colon}"
 
 
@@ -131,14 +133,16 @@ def _stage(stage: StageStory) -> str:
     mark, word = (DOING[stage.kind]) if stage.state is State.RUNNING else (MARKS.get(stage.state, "◌"), stage.state)
     if stage.state is State.QUEUED and stage.sentence and stage.attempt:
         mark = "⚠️"
-    if stage.flaky:
+    if stage.was_allowed:
+        mark = ALLOWED
+    elif stage.flaky:
         mark = FLAKY
     took = span(stage.seconds) if stage.seconds is not None and stage.state is not State.RUNNING else ""
     again = f"attempt {stage.attempt}" if stage.attempt > 1 else ""
     said = cut(escape(stage.sentence), 200) if stage.sentence else ""
-    doing = str(word) if stage.state is not State.PASSED else ""
-    may = "and may" if stage.allow_failure and stage.state in {State.FAILED, State.ERROR} else ""
-    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, may, took, again, said) if part)
+    doing = standing(str(word), flaky=stage.flaky, allowed=stage.was_allowed)
+    doing = "" if doing == State.PASSED else doing
+    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, took, again, said) if part)
 
 
 def _tail(story: RunStory) -> list[str]:

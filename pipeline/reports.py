@@ -9,7 +9,7 @@ from pipeline.deployment import DeploymentState
 from pipeline.names import run_name
 from pipeline.outcome import State
 from pipeline.project import Forge
-from pipeline.telling import span
+from pipeline.telling import span, standing
 
 CONTEXT = "slipway"
 # GitHub takes 1,000 statuses of one context at one commit: what is only on the way is left out before that.
@@ -172,6 +172,8 @@ def _words(run: RunFacts) -> str:
     # Between two stages the next one is named, so that the sentence changes once a stage and not twice.
     culprit = culprit or next((one for one in run.stages if not one.state.ended), None)
     where = culprit.name if culprit else "the run"
+    stopped = next((one.name for one in run.stages if one.state is State.CANCELLED and one.attempt), "")
+    in_stage = f" in {stopped}" if stopped else ""
     why = (culprit.sentence if culprit else "") or run.reason
     colon, reason = (f": {one}" if one else "" for one in (why, run.reason))
     told = {
@@ -180,7 +182,7 @@ def _words(run: RunFacts) -> str:
         State.ERROR: f"could not run {where}; this is not your code{colon}",
         State.RUNNING: f"is running: {where}" if culprit else "is running",
         State.WAITING: f"waits{colon}",
-        State.CANCELLED: f"was cancelled{reason}",
+        State.CANCELLED: f"was cancelled{in_stage}{reason}",
     }
     return told.get(run.state, f"is {run.state}{reason}")
 
@@ -192,4 +194,5 @@ def _passed(run: RunFacts) -> str:
 def _stage_words(stage: StageFacts) -> str:
     again = f", attempt {stage.attempt}" if stage.attempt > 1 and stage.state is State.RUNNING else ""
     plain = stage.state is State.RUNNING or not stage.sentence
-    return f"{stage.state}{again}" if plain else f"{stage.state}: {stage.sentence}"
+    word = standing(stage.state, flaky=stage.flaky, allowed=stage.allow_failure)
+    return f"{word}{again}" if plain else f"{word}: {stage.sentence}"

@@ -31,6 +31,11 @@ class StageStory:
     flaky: bool = False
     allow_failure: bool = False
 
+    @property
+    def was_allowed(self) -> bool:
+        """Tell whether it failed, and may."""
+        return self.allow_failure and self.state in {State.FAILED, State.ERROR}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mended:
@@ -64,8 +69,10 @@ class RunStory:
     @property
     def stopped(self) -> StageStory | None:
         """The stage that stopped the run, if one did."""
-        stops = [stage for stage in self.stages if stage.state in STOPPED and not stage.allow_failure]
-        return next((stage for stage in stops if stage.state is self.state), stops[0] if stops else None)
+        stops = [stage for stage in self.stages if stage.state in STOPPED and not stage.was_allowed]
+        mine = [stage for stage in stops if stage.state is self.state] or stops
+        # What was cancelled before it could begin is not where it was cancelled.
+        return next((stage for stage in mine if stage.attempt), mine[0] if mine else None)
 
     @property
     def flaky(self) -> tuple[StageStory, ...]:

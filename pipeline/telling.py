@@ -48,6 +48,13 @@ def because(reason: str) -> str:
     return f": “{words}”" if words else ""
 
 
+def standing(state: str, *, flaky: bool = False, allowed: bool = False) -> str:
+    """Return how a stage or a run stands in the one word for it: a flaky pass and an allowed failure are neither."""
+    if allowed and state in {"failed", "error"}:
+        return f"{state} (allowed)"
+    return "flaky" if flaky and state == "passed" else str(state)
+
+
 def asked_for(*, by: str, reason: str, wanted: Iterable[str] | None, again: bool = False) -> str:
     """Return who asked for a run, why, and for what of it, or nothing; `again`: it had begun by itself."""
     who = f"asked for {'again ' if again else ''}by {person(by) if slack_id(by) else by}" if by else ""

@@ -48,6 +48,16 @@ def test_some_stages_of_a_ref_are_run_with_the_reason_for_it(shop: Shop) -> None
     assert spoken.reply.text.endswith(f"is built again as r{row.id}, only ci, build.")
 
 
+def test_flaky_and_allowed_stages_are_called_so(shop: Shop) -> None:
+    with shop.database.begin() as session:
+        stages: list[dict[str, Any]] = [
+            {"name": "unit", "flaky": True},
+            {"name": "lint", "state": "failed", "allow_failure": True},
+        ]
+        run = make.run(session, session.get_one(schema.ProjectRow, shop.project), stages).id
+    assert "unit flaky, lint failed (allowed)" in shop.say(f"status r{run}").reply.text
+
+
 def test_a_stage_that_the_commit_has_not_is_named_with_what_may_be_meant(shop: Shop) -> None:
     shop.push("new")
     spoken = shop.say("build shop@main biuld")

@@ -307,8 +307,22 @@ def test_a_run_shows_what_its_configuration_links_to(client: FlaskClient, databa
 
 def test_a_runs_page_says_who_asked_for_it_and_who_wrote_it(client: FlaskClient, database: Database) -> None:
     with database.begin() as session:
-        asked: dict[str, Any] = {"trigger": "chat", "asked_by": "bo@localhost", "asked_reason": "<ticket 42>", "wanted": ["unit"]}
+        asked: dict[str, Any] = {
+            "trigger": "chat",
+            "asked_by": "bo@localhost",
+            "asked_reason": "<ticket 42>",
+            "wanted": ["unit"],
+        }
         make.run(session, make.project(session), {"unit": "passed"}, earlier_seconds=60.0, **asked)
     page = get(client, "/runs/r1")
     assert "asked for by bo@localhost: &lt;ticket 42&gt; · only unit" in page
     assert "written by Ana Lima" in page and "took 1 min 10 s" in page
+
+
+def test_a_failure_that_is_allowed_is_never_drawn_as_plain_red(client: FlaskClient, database: Database) -> None:
+    with database.begin() as session:
+        stages = [{"name": "lint", "state": "failed", "allow_failure": True}]
+        make.run(session, make.project(session), stages)
+    for path in ("/", "/runs/r1"):
+        page = get(client, path)
+        assert 'href="#s-allowed"' in page and 'href="#s-failed"' not in page and "failed (allowed)" in page

@@ -65,6 +65,21 @@ def test_the_last_line_says_what_serves_or_why_not() -> None:
     assert ending(RUN | {"state": "superseded"}).startswith("shop r1: superseded")
 
 
+def test_a_flaky_pass_and_an_allowed_failure_have_signs_of_their_own() -> None:
+    (flaky,) = stage_lines(stage("unit", "test", flaky=True, reason="passed on retry (flaky)"), width=12)
+    (allowed,) = stage_lines(stage("lint", "test", "failed", allow_failure=True, reason="2 of 9"), width=12)
+    assert flaky.split()[:2] == ["unit", "~"] and "(flaky)" in flaky
+    assert allowed.split()[:2] == ["lint", "!"] and "failed (allowed): 2 of 9" in allowed
+    assert ending(RUN | {"flaky": True}) == "shop r1 passed on retry (flaky) after 1 m 5 s"
+
+
+def test_the_stage_that_was_cancelled_is_named_and_not_one_that_failed_and_may() -> None:
+    lint = stage("lint", "test", "failed", allow_failure=True)
+    later = stage("ci", "deploy", "cancelled", started_at=None)
+    told = ending(RUN | {"state": "cancelled", "stages": [lint, later, stage("unit", "test", "cancelled")]})
+    assert told.startswith("shop r1: cancelled in unit")
+
+
 def test_words_keep_their_letters_and_lose_their_control_characters() -> None:
     assert clean("tab\tñ “x”\x00\x1b[2J\x9b") == "tab\tñ “x”"
 

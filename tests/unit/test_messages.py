@@ -352,3 +352,12 @@ def test_words_are_put_as_chat_puts_them() -> None:
 )
 def test_times_are_said_as_people_say_them(seconds: float, said: str) -> None:
     assert span(seconds) == said
+
+
+def test_the_message_names_the_stage_that_was_cancelled_and_marks_what_is_neither_green_nor_red() -> None:
+    lint = StageStory(name="lint", kind=Kind.TEST, state=State.FAILED, allow_failure=True, attempt=1)
+    unit = StageStory(name="unit", kind=Kind.TEST, state=State.CANCELLED, allow_failure=True, attempt=1)
+    luck = StageStory(name="web", kind=Kind.TEST, state=State.PASSED, flaky=True, attempt=2)
+    told = drawn(replace(STORY, state=State.CANCELLED, stages=(luck, lint, unit), reason="by @bo", asked="only unit"))
+    assert "was cancelled in *unit*" in told.text and "\nonly unit\n" in told.text
+    assert "❕ lint · failed (allowed)" in told.text and "🎲 web · flaky" in told.text and "❌" not in told.text

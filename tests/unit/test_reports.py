@@ -332,3 +332,12 @@ def test_a_token_is_sent_over_https_to_a_plain_address_only(url: str) -> None:
     with pytest.raises(Rejected) as refused:
         check_api_url(url)
     assert refused.value.code == "bad_api_url"
+
+
+def test_an_allowed_failure_and_the_stage_that_was_cancelled_are_named() -> None:
+    lint = StageFacts(name="lint", state=State.FAILED, sentence="2 of 9", allow_failure=True, attempt=1)
+    unit = StageFacts(name="unit", state=State.CANCELLED, attempt=1)
+    told = statuses([run(1, State.CANCELLED, (lint, unit), reason="by @ana")], Forge.GITHUB)
+    said = {one.context: one.description for one in told}
+    assert said["slipway"] == "r1 was cancelled in unit: by @ana"
+    assert said["slipway/lint"] == "failed (allowed): 2 of 9"
