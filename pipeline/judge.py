@@ -1,14 +1,16 @@
 """What a stage's tests mean beside what earlier runs said: new, known or flaky, and the sentence for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from pipeline.junit import Case, Verdict
+from pipeline.junit import Case, Verdict, merge
 from pipeline.names import run_name
 
 Key = tuple[str, str]
 NAMED = 5
+NOWHERE: Mapping[Key, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,16 +26,39 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judged:
-    """A test and what to think of how it ended."""
+    """A test and what to think of how it ended; in how many `shards` it failed."""
 
     case: Case
     flaky: bool
     new: bool
+    shards: int = 0
 
 
-def judge(cases: Iterable[Case], past: Past) -> tuple[Judged, ...]:
-    """Return each test with what the past says of it, the failing ones first, of those the new ones."""
-    judged = [_judge(case, past) for case in cases]
+def once(said: Mapping[int, Iterable[Case]]) -> dict[int, tuple[Case, ...]]:
+    """Return each test that shards tell of once, with the first that says the worst of it: that counts."""
+    together = {case.key: case for case in merge([case for cases in said.values() for case in cases])}
+    told = ((case, shard) for shard, cases in said.items() for case in cases)
+    where: dict[Key, int] = {}
+    for case, shard in told:
+        if case.state is together[case.key].state:
+            where.setdefault(case.key, shard)
+    found: dict[int, list[Case]] = {shard: [] for shard in said}
+    for key, shard in where.items():
+        found[shard].append(together[key])
+    return {shard: tuple(cases) for shard, cases in found.items()}
+
+
+def failing_in(said: Mapping[int, Iterable[Case]]) -> Counter[Key]:
+    """Return in how many shards each test failed."""
+    return Counter(key for cases in said.values() for key in {case.key for case in cases if case.state.bad})
+
+
+def judge(cases: Iterable[Case], past: Past, failing: Mapping[Key, int] = NOWHERE) -> tuple[Judged, ...]:
+    """Return each test with what the past says of it, the failing ones first, of those the new ones.
+
+    `failing` says in how many shards each failed.
+    """
+    judged = [replace(_judge(case, past), shards=failing.get(case.key, 0)) for case in cases]
     return tuple(sorted(judged, key=lambda one: (not one.case.state.bad, not one.new)))
 
 
@@ -55,9 +80,8 @@ def said_of(judged: Sequence[Judged], past: Past) -> str:
 def lines_of(judged: Sequence[Judged], past: Past, most: int = 10) -> tuple[str, ...]:
     """Return a line for each failing test, with the first line of why."""
     bad = [one for one in judged if one.case.state.bad]
-    once = _once(bad)
-    lines = [f"✗ {_full(one.case)}{_mark(one, past)}{shards}{_why(one.case)}" for one, shards in once[:most]]
-    return (*lines, f"… and {len(once) - most} more") if len(once) > most else tuple(lines)
+    lines = [f"✗ {_full(one.case)}{_mark(one, past)}{_shards(one)}{_why(one.case)}" for one in bad[:most]]
+    return (*lines, f"… and {len(bad) - most} more") if len(bad) > most else tuple(lines)
 
 
 def _judge(case: Case, past: Past) -> Judged:
@@ -67,12 +91,11 @@ def _judge(case: Case, past: Past) -> Judged:
 
 
 def _names(bad: Sequence[Judged], past: Past, repeated: frozenset[str]) -> str:
-    once = _once(bad)
     named = [
-        f"{_full(one.case) if one.case.name in repeated else one.case.name}{_mark(one, past)}{shards}"
-        for one, shards in once[:NAMED]
+        f"{_full(one.case) if one.case.name in repeated else one.case.name}{_mark(one, past)}{_shards(one)}"
+        for one in bad[:NAMED]
     ]
-    return ", ".join(named) + (f" and {len(once) - NAMED} more" if len(once) > NAMED else "")
+    return ", ".join(named) + (f" and {len(bad) - NAMED} more" if len(bad) > NAMED else "")
 
 
 def _repeated(judged: Iterable[Judged]) -> frozenset[str]:
@@ -81,14 +104,8 @@ def _repeated(judged: Iterable[Judged]) -> frozenset[str]:
     return frozenset(name for name, suites in count.items() if suites > 1)
 
 
-def _once(bad: Iterable[Judged]) -> list[tuple[Judged, str]]:
-    """Return each test once, with in how many shards if it failed in several."""
-    first: dict[Key, Judged] = {}
-    shards: Counter[Key] = Counter()
-    for one in bad:
-        first.setdefault(one.case.key, one)
-        shards[one.case.key] += 1
-    return [(one, f" (in {shards[key]} shards)" if shards[key] > 1 else "") for key, one in first.items()]
+def _shards(one: Judged) -> str:
+    return f" (in {one.shards} shards)" if one.shards > 1 else ""
 
 
 def _mark(one: Judged, past: Past) -> str:

@@ -2,7 +2,7 @@
 
 from pipeline.coverage import Coverage
 from pipeline.errors import StageFailed
-from pipeline.judge import Judged, Past, judge, lines_of, said_of
+from pipeline.judge import Judged, Past, failing_in, judge, lines_of, once, said_of
 from pipeline.outcome import Outcome, State, passed
 from pipeline.pieces import led
 from runtime.oneshot import quoted
@@ -43,7 +43,8 @@ def conclude(scene: Scene, subject: Subject, ends: tuple[Ended, ...], code: str)
 def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[tuple[Judged, ...], Past]:
     """Record tests and artifacts at once, so that they are there however the stage's own end is told."""
     said = {end.copy.number: end.found.cases for end in ends}
-    cases = [case for of_shard in said.values() for case in of_shard]
+    counts, failing = once(said), failing_in(said)
+    cases = [case for of_shard in counts.values() for case in of_shard]
     kept = [one for end in ends for one in end.found.kept]
     if not (cases or kept):
         return (), Past()
@@ -59,10 +60,10 @@ def _recorded(scene: Scene, subject: Subject, ends: tuple[Ended, ...]) -> tuple[
     with scene.ctx.database.begin() as session:
         jobs.renew(session, scene.claim)
         past = tests.past(session, where, cases)
-        for shard, of_shard in said.items():
+        for shard, of_shard in counts.items():
             tests.record(session, where, judge(of_shard, past), shard=shard)
         artifacts.record(session, work.run_id, work.stage.id, kept, at=scene.ctx.now())
-    return judge(cases, past), past
+    return judge(cases, past, failing), past
 
 
 def _failure(scene: Scene, ends: tuple[Ended, ...], said: str, code: str) -> StageFailed | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import Rejected
-from pipeline.judge import Past, judge, lines_of, said_of
+from pipeline.judge import Past, failing_in, judge, lines_of, once, said_of
 from pipeline.junit import LONGEST_MESSAGE, LONGEST_NAME, SUITE_ITSELF, Case, Verdict, merge, parse
 from pipeline.masking import Mask
 
@@ -118,9 +118,15 @@ def test_a_name_that_several_suites_have_is_given_with_its_suite() -> None:
 
 
 def test_a_test_that_failed_in_several_shards_is_named_once() -> None:
-    judged = judge([case("restored", FAILED, message="empty"), case("restored", FAILED)], Past())
-    assert said_of(judged, Past()) == "2 failed: restored (in 2 shards)"
+    said = {1: [case("restored", FAILED, message="empty")], 2: [case("restored", FAILED)], 3: [case("restored")]}
+    judged = judge(once(said)[1], Past(), failing_in(said))
+    assert said_of(judged, Past()) == "1 failed: restored (in 2 shards)"
     assert lines_of(judged, Past()) == ("✗ cart › restored (in 2 shards): empty",)
+
+
+def test_a_test_that_several_shards_tell_of_counts_once_where_the_worst_is_said() -> None:
+    said = {1: [case("a", seconds=1.0), case("b")], 2: [case("a", FAILED, message="no", seconds=2.0)], 3: [case("b")]}
+    assert once(said) == {1: (case("b"),), 2: (case("a", FAILED, message="no", seconds=3.0),), 3: ()}
 
 
 def test_of_many_failures_the_first_are_named() -> None:
