@@ -12,7 +12,7 @@ from pipeline.compose_service import translate
 from pipeline.compose_text import Variables, dotenv
 from pipeline.spec_load import Origin, Tree, read
 from pipeline.spec_types import is_null
-from pipeline.spec_words import Flaw, Place, Problem
+from pipeline.spec_words import Flaw, Place, Problem, few
 
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 MOST = 10
@@ -74,9 +74,9 @@ def _file(files: Files, name: str, env: Mapping[str, str]) -> Tree:
     if not isinstance(tree.value, dict):
         tree.flaws = tree.flaws or [Flaw((), "the file must hold keys and values such as `services:`")]
         return tree
-    tree.flaws += check_schema(tree.value)
+    tree.flaws += few(check_schema(tree.value))
     unknown = {flaw.place for flaw in tree.flaws}
-    tree.flaws += [flaw for flaw in check_keys(tree.value) if flaw.place not in unknown]
+    tree.flaws += few(flaw for flaw in check_keys(tree.value) if flaw.place not in unknown)
     if not tree.flaws:
         normalise(tree)
     own(tree)

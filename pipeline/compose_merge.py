@@ -68,17 +68,17 @@ def _shared(value: Any, place: Place, tree: Tree) -> Any:
 
 
 def _move(source: Place, target: Place, value: Any, tree: Tree) -> None:
-    for step in _places(value):
+    for step in places(value):
         if line := tree.lines.get(source + step):
             tree.lines[target + step] = line
 
 
-def _places(value: Any) -> Iterator[Place]:
+def places(value: Any) -> Iterator[Place]:
     """Yield every place inside a value, its own first."""
     yield ()
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inside:
-        for place in _places(item):
+        for place in places(item):
             yield (key, *place)
 
 
@@ -150,7 +150,7 @@ def _merged(first: Any, second: Any, at: tuple[Place, Place], of_second: Origins
         for offset, index in enumerate(new):
             _borrow(((*here, len(first) + offset), (*there, index)), second[index], of_second, borrowed)
         return first + [second[index] for index in new]
-    for step in _places(first):
+    for step in places(first):
         borrowed.pop(here + step, None)
     _borrow(at, second, of_second, borrowed)
     return second
@@ -158,6 +158,6 @@ def _merged(first: Any, second: Any, at: tuple[Place, Place], of_second: Origins
 
 def _borrow(at: tuple[Place, Place], value: Any, source: Origins, target: Origins) -> None:
     here, there = at
-    for step in _places(value):
+    for step in places(value):
         if origin := source.get(there + step):
             target[here + step] = origin

@@ -16,7 +16,7 @@ from pipeline.spec_model import PARTS, Environment, Spec
 from pipeline.spec_service import Service
 from pipeline.spec_stage import Stage
 from pipeline.spec_types import is_null
-from pipeline.spec_words import GROUPS, Flaw, Problem, SpecProblems, translate
+from pipeline.spec_words import GROUPS, Flaw, Problem, SpecProblems, few, told_of, translate
 
 __all__ = [
     "CANDIDATES",
@@ -68,7 +68,7 @@ def look(files: Files, *, project: str, default_branch: str = "main") -> Read:
     about = About(dockerfile=dockerfile, project=project, default_branch=default_branch)
     spec, problems = _validated(tree, files, about)
     if spec is None or problems:
-        raise SpecProblems(_sorted(file, problems))
+        raise SpecProblems(told_of(_sorted(file, problems)))
     return Read(spec, tree)
 
 
@@ -107,13 +107,13 @@ def _validated(tree: Tree, files: Files, about: About) -> tuple[Spec | None, lis
     try:
         spec = Spec.model_validate(tree.value)
     except ValidationError as error:
-        tree.flaws += translate(error, PARTS)
+        tree.flaws += few(translate(error, PARTS))
     if not problems:
-        tree.flaws += check(tree.value)
+        tree.flaws += few(check(tree.value))
     if not tree.value["services"] and not problems:
         tree.flaws.append(Flaw(("services",), NO_SERVICE))
     if spec and not tree.flaws and not problems:
-        tree.flaws += _unbuilt(spec)
+        tree.flaws += few(_unbuilt(spec))
     return spec, problems + compose_file.told(tree)
 
 

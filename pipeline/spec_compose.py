@@ -5,6 +5,7 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 from pipeline.compose import FILES, Composed, Files, compose
+from pipeline.compose_merge import places
 from pipeline.spec_load import Tree
 from pipeline.spec_types import is_null
 from pipeline.spec_values import file_names
@@ -75,7 +76,7 @@ def _under(mine: Any, theirs: Any, place: Place, tree: Tree, found: Composed) ->
         return whole | {key: item for key, item in mine.items() if key not in theirs}
     if mine is not None:
         return mine
-    for step, origin in found.origins.items():
-        if step[: len(place)] == place:
-            tree.borrowed[step] = origin
+    for step in places(theirs):
+        if origin := found.origins.get(place + step):
+            tree.borrowed[place + step] = origin
     return theirs

@@ -1,18 +1,22 @@
 """What is wrong with a slipway.yml, in sentences that name the file, the line and the key that was meant."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import StageFailed
 from pipeline.nearest import near as similar
+from pipeline.nearest import shortened
 from pipeline.spec_levels import belongs, keys, stage_of
 
 Place = tuple[str | int, ...]
 GROUPS = ("services", "stages", "environments")
 SHOWN = 40
+# Nobody reads more problems than this at once, or looks for the meant word among more names.
+MOST = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +63,20 @@ class Flaw:
         return ".".join(show(step) for step in self.place[:2])
 
 
+def few(flaws: Iterable[Flaw]) -> Iterator[Flaw]:
+    """Yield no more flaws than are told, and one more: to find and word all of a hostile file takes long."""
+    return islice(flaws, MOST + 1)
+
+
+def told_of(problems: Sequence[Problem]) -> list[Problem]:
+    """Return what is told of problems: the first of them, and that there are more."""
+    if len(problems) <= MOST:
+        return list(problems)
+    last = problems[MOST]
+    more = Problem(file=last.file, line=0, where="", sentence="there is more wrong, told once this is mended")
+    return [*problems[:MOST], more]
+
+
 def translate(error: ValidationError, parts: Mapping[Place, type[BaseModel]]) -> Iterator[Flaw]:
     """Yield every error of pydantic in our words. `parts` tells which model is where; `*` stands for any name."""
     for one in error.errors(include_url=False):
@@ -68,9 +86,10 @@ def translate(error: ValidationError, parts: Mapping[Place, type[BaseModel]]) ->
 
 def near(word: str, choices: Collection[str], quote: str = "'") -> str:
     """Return the end of a sentence about an unknown word: what was likely meant, else what there is."""
-    if close := similar(word, choices, most=1):
+    close = similar(word, choices, most=1) if len(choices) <= MOST else ()
+    if close:
         return f" — did you mean {quote}{close[0]}{quote}?"
-    return f"; there are: {', '.join(choices)}" if choices else "; there are none"
+    return f"; there are: {shortened(choices)}" if choices else "; there are none"
 
 
 def show(value: object, most: int = SHOWN) -> str:

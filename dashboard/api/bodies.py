@@ -1,6 +1,7 @@
 """What the API reads: each body as a model, and what is wrong with one in a sentence."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -139,8 +140,8 @@ def read(model: type[Model]) -> Model:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    if twice := next((name for name in names if names.count(name) > 1), ""):
+    count = Counter(name for name, _ in pairs)
+    if twice := next((name for name in count if count[name] > 1), ""):
         raise Rejected(f"`{twice}` is there twice", code="bad_body", fix="Say each thing once.")
 
 

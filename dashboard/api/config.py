@@ -1,6 +1,7 @@
 """slipway.yml for editors and programs: its schema, and a look at one before it is pushed."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, jsonify
@@ -13,6 +14,10 @@ from pipeline.spec import SpecProblems, load, schema
 from pipeline.spec_words import Problem
 
 LARGEST = 64 * 1024
+# What the web process takes a moment for: so many lines, values and brackets, so deep in each other.
+MARKS, DEEPEST = 4_000, 64
+MARK = re.compile(r"[\n,:\[\]{}]")
+STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 WITHOUT_A_NAME = "project"
 
 
@@ -43,8 +48,7 @@ def make_config() -> Blueprint:
     def check() -> ResponseReturnValue:
         """Say everything that is wrong with a configuration, before it is pushed."""
         said = read(CheckConfig)
-        if sum(map(len, said.files.values())) > LARGEST:
-            raise TooLarge(f"files of more than {LARGEST // 1024} KiB together are only checked by `slipway config`")
+        _check_size(said.files.values())
         try:
             load(_Given(said.files), project=label(said.project) if said.project else WITHOUT_A_NAME)
         except SpecProblems as error:
@@ -52,6 +56,22 @@ def make_config() -> Blueprint:
         return jsonify(problems=[])
 
     return config
+
+
+def _check_size(texts: Iterable[str]) -> None:
+    """Raise TooLarge for what would keep the web process from its other answers."""
+    if sum(map(len, texts)) > LARGEST:
+        raise TooLarge(f"files of more than {LARGEST // 1024} KiB together are only checked by `slipway config`")
+    marks = 0
+    for text in texts:
+        depth = 0
+        for mark in MARK.finditer(text):
+            marks += 1
+            depth = max(0, depth + {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0))
+            if marks > MARKS or depth > DEEPEST:
+                raise TooLarge(
+                    "files with so many values in each other, or at all, are only checked by `slipway config`"
+                )
 
 
 def _told(problem: Problem) -> dict[str, str | int]:

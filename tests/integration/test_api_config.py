@@ -47,6 +47,37 @@ def test_too_much_is_refused(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json()["code"]) == (413, "too_large")
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 1_000, "{a: " * 1_000, "a: [" + "x," * 5_000 + "]", "services:\n" + "  web: {build: .}\n" * 3_000]
+)
+def test_what_would_keep_the_web_process_busy_is_refused_before_it_is_read(client: FlaskClient, text: str) -> None:
+    answer = check(client, {"files": {"slipway.yml": text}})
+    assert (answer.status_code, answer.get_json()["code"]) == (413, "too_large")
+
+
+def test_brackets_in_texts_are_no_depth(client: FlaskClient) -> None:
+    unit = f"  unit: {{needs: [build], test: {{in: web, run: 'x {'[' * 40}'}}}}"
+    text = f"services: {{web: {{}}}}\nstages:\n  build: {{build: [web]}}\n{unit}\n"
+    assert check(client, {"files": {"slipway.yml": text, "Dockerfile": "FROM scratch"}}).get_json() == {"problems": []}
+
+
+@pytest.mark.parametrize("line", ["  web: {build: .}\n", "  web{}: {{prot: 1}}\n", "  Web{}: {{}}\n"])
+@pytest.mark.parametrize("file", ["slipway.yml", "compose.yaml"])
+def test_nobody_is_told_more_problems_than_can_be_read(client: FlaskClient, line: str, file: str) -> None:
+    text = "services:\n" + "".join(line.format(number) if "{}" in line else line for number in range(500))
+    found = check(client, {"files": {file: text}}).get_json()["problems"]
+    assert len(found) == 101
+    assert found[-1]["sentence"] == "there is more wrong, told once this is mended"
+
+
+def test_of_many_names_only_some_are_told(client: FlaskClient) -> None:
+    stages = "".join(f"  s{number}: {{build: [web]}}\n" for number in range(150))
+    text = f"services: {{web: {{}}}}\nstages:\n{stages}  unit: {{build: [web], needs: [nobody]}}\n"
+    found = check(client, {"files": {"slipway.yml": text, "Dockerfile": "FROM scratch"}}).get_json()["problems"]
+    assert [one["sentence"][:43] for one in found] == ["no stage 'nobody'; there are: s0, s1, s2, s"]
+    assert "more" in found[0]["sentence"] and len(found[0]["sentence"]) < 200
+
+
 def test_what_is_no_set_of_files_is_told_so(client: FlaskClient) -> None:
     answer = check(client, {"files": ["slipway.yml"]})
     assert (answer.status_code, answer.get_json()["detail"]) == (400, "`files` must be texts by their paths")
