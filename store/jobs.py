@@ -229,6 +229,7 @@ def _again(session: Session, same: ColumnElement[bool], *, delay: float, lane: s
     wanted = now() + delay
     rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
     again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested, "lane": lane}
+    again["place"] = case((JobRow.place == 0.0, now()), else_=JobRow.place)
     session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
 
 
@@ -238,6 +239,7 @@ def _insert(
     """Make jobs; False if another process has made them since we looked."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {"kind": kind, "queue": QUEUES[kind], "state": "queued", "created_at": at, "not_before": now() + delay}
+    values["place"] = now()
     made = insert(JobRow).values([{**values, "ref_id": ref_id, "lane": lane} for ref_id in ref_ids])
     unless_known = made.on_conflict_do_nothing(index_elements=[JobRow.kind, JobRow.ref_id])
     return session.scalar(unless_known.returning(JobRow.id)) is not None

@@ -1,7 +1,8 @@
-"""Lanes: of all jobs in one lane, one is at work at a time, in the order they were made.
+"""Lanes: of all jobs in one lane, one is at work at a time, in the order they were queued.
 
 Who is next is worked out where a job is claimed, from what the table says then: there is nothing to hand back, and a
-holder that died leaves the lane with its lease. A job that is put back keeps its place, which is before all later ones.
+holder that died leaves the lane with its lease. A job that is put back keeps its place, which is before all later ones;
+one that a person has done again takes a new one.
 """
 
 from collections.abc import Collection
@@ -30,7 +31,7 @@ def is_free() -> ColumnElement[bool]:
         other.lane != NO_LANE,
         other.state != DONE,
         other.id != JobRow.id,
-        or_(other.state == "running", other.id < JobRow.id),
+        or_(other.state == "running", _earlier(other)),
     )
     return or_(JobRow.lane == "", ~ahead.correlate(JobRow).exists())
 
@@ -53,6 +54,12 @@ def leave(session: Session, run_ids: Collection[int]) -> None:
     session.execute(update(JobRow).where(waiting).values(lane="", sent_at=None))
 
 
+def lose_places(session: Session, stage_ids: Collection[int]) -> None:
+    """Let stages that are done again stand behind those that wait when they are queued."""
+    mine = and_(JobRow.kind == "stage", JobRow.ref_id.in_(stage_ids), JobRow.state == DONE)
+    session.execute(update(JobRow).where(mine).values(place=0.0))
+
+
 def rejoin(session: Session, job_id: int, lane: str) -> bool:
     """Put a job that left its lane back into it; return whether it had left."""
     left = and_(JobRow.id == job_id, JobRow.lane == "")
@@ -71,10 +78,14 @@ def waits(session: Session, stage_ids: Collection[int]) -> dict[int, str]:
         .join(other, and_(other.lane == JobRow.lane, other.id != JobRow.id, other.state != DONE))
         .join(holder, holder.id == other.ref_id)
         .where(JobRow.kind == "stage", JobRow.state == "queued", JobRow.lane != NO_LANE, other.lane != NO_LANE)
-        .where(JobRow.ref_id.in_(stage_ids), or_(other.state == "running", other.id < JobRow.id))
-        .order_by(JobRow.ref_id, other.state == "queued", other.id)
+        .where(JobRow.ref_id.in_(stage_ids), or_(other.state == "running", _earlier(other)))
+        .order_by(JobRow.ref_id, other.state == "queued", other.place, other.id)
     )
     found: dict[int, str] = {}
     for stage_id, lane, run_id, name in session.execute(query):
         found.setdefault(stage_id, f"waits for {run_name(run_id)} · {name} (concurrency {lane})")
     return found
+
+
+def _earlier(other: type[JobRow]) -> ColumnElement[bool]:
+    return or_(other.place < JobRow.place, and_(other.place == JobRow.place, other.id < JobRow.id))

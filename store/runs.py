@@ -226,6 +226,7 @@ def again(session: Session, run_id: int, names: Collection[str], *, at: datetime
     moved = load(session, run_id).again(names)
     queued = [stage.id for stage in moved.stages if stage.state is State.QUEUED]
     leave_deployments(session, queued)
+    lanes.lose_places(session, queued)
     _put_all(session, moved)
     for stage in _stages(session, run_id):
         if stage.id in queued:

@@ -224,6 +224,7 @@ class JobRow(Table):
 
     Redis only ever carries the id. `fence` grows with every claim; whoever writes with an older one is refused.
     Lower turns go first: a project's pushed runs have one each, whatever is under way or a person asked for has none.
+    In a lane the lower `place` goes first, the database's seconds when it was queued; 0 has none yet.
     """
 
     __tablename__ = "job"
@@ -239,6 +240,7 @@ class JobRow(Table):
     ref_id: Mapped[int]
     queue: Mapped[str]
     lane: Mapped[str] = mapped_column(default="", server_default="")
+    place: Mapped[float] = mapped_column(default=0.0, server_default="0")
     turn: Mapped[int] = mapped_column(default=0)
     state: Mapped[str]
     attempt: Mapped[int] = mapped_column(default=0)

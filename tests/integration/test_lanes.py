@@ -169,6 +169,22 @@ def test_a_stage_says_for_whom_it_waits_and_keeps_the_lane_while_it_is_tried_aga
     assert claim(database, third, "live") is not None
 
 
+def test_a_stage_that_is_run_again_by_hand_stands_behind_what_has_waited(database: Database, moment: datetime) -> None:
+    first = run_of(database, moment, [planned("live", concurrency="ci")])
+    end(database, moment, first, "live", Outcome(state=State.FAILED, sentence="no", code="tests_failed"))
+    second, third = _run_again(database, moment, first), _run_again(database, moment, first, word="third")
+    assert claim(database, second, "live") is not None
+    with database.begin() as session:
+        runs.again(session, first, (), at=moment)
+    with database.begin() as session:
+        session.execute(update(JobRow).where(JobRow.state == "running").values(state="done"))
+    assert claim(database, first, "live") is None
+    assert claim(database, third, "live") is not None
+    with database.begin() as session:
+        session.execute(update(JobRow).where(JobRow.state == "running").values(state="done"))
+    assert claim(database, first, "live") is not None
+
+
 def test_a_cancelled_run_does_not_wait_for_its_lane_to_end(database: Database, moment: datetime) -> None:
     first = run_of(database, moment, [planned("live", concurrency="ci")])
     second = _run_again(database, moment, first)
@@ -179,12 +195,12 @@ def test_a_cancelled_run_does_not_wait_for_its_lane_to_end(database: Database, m
     assert stage_row(database, second, "live").state == "queued"
 
 
-def _run_again(database: Database, moment: datetime, of: int) -> int:
+def _run_again(database: Database, moment: datetime, of: int, word: str = "again") -> int:
     """Make another run of the same push, with the same stages."""
     with database.begin() as session:
         row = session.get_one(RunRow, of)
         push = Push(ref=row.ref, before=row.before, after=row.revision)
-        asked = runs.Asked(again="again")
+        asked = runs.Asked(again=word)
         project = projects.get(session, row.project_id)
         run, _ = runs.create(session, project, push, trigger="chat", at=moment, asked=asked)
         runs.plan(session, run, [planned("live", concurrency="ci", retries=1)])

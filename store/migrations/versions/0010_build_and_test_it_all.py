@@ -30,7 +30,10 @@ ADDED = {
         sa.Column("lane", sa.Text(), nullable=False, server_default=""),
         sa.Column("progress", sa.Text(), nullable=False, server_default=""),
     ),
-    "job": (sa.Column("lane", sa.Text(), nullable=False, server_default=""),),
+    "job": (
+        sa.Column("lane", sa.Text(), nullable=False, server_default=""),
+        sa.Column("place", sa.Float(), nullable=False, server_default="0"),
+    ),
     "image": (sa.Column("release_digest", sa.Text(), nullable=False, server_default=""),),
 }
 
