@@ -15,6 +15,7 @@ LONGEST_SECONDS = 600.0
 LONGEST_SILENCE = 15.0
 TIMEOUT = 10
 TAIL = 15
+LONGEST_TITLE = 60
 ENDED = frozenset({"passed", "failed", "error", "cancelled", "superseded", "skipped"})
 SIGNS = {"passed": "✓", "flaky": "~", "failed": "✗", "error": "⚠", "failed (allowed)": "!", "error (allowed)": "!"}
 BROKEN = frozenset({"failed", "error"})
@@ -66,7 +67,7 @@ def stage_lines(stage: View, *, width: int) -> list[str]:
     marked = f"{word}: " if word not in {stage["state"], "flaky"} else ""
     said = marked + clean((stage.get("reason") or "").partition("\n")[0])
     took = _took(stage)
-    line = f"  {stage['name']:<{width}} {SIGNS.get(word, '–')}  {said:<30} {took}".rstrip()
+    line = f"  {_called(stage):<{width}} {SIGNS.get(word, '–')}  {said:<30} {took}".rstrip()
     tail = stage.get("tail") or [] if stage["state"] in BROKEN else []
     return [line, *(f"      {clean(row)}" for row in tail[-TAIL:])]
 
@@ -81,7 +82,7 @@ def ending(view: View) -> str:
         return f"{name} {how} after {_took(view)}" + (f": {' '.join(urls)}" if urls else "")
     stopped = [stage for stage in view["stages"] if stage["state"] == view["state"] == _word(stage)]
     # What was cancelled before it could begin is not where it was cancelled.
-    begun = [stage["name"] for stage in stopped if stage.get("started_at")]
+    begun = [_called(stage) for stage in stopped if stage.get("started_at")]
     where = f" in {begun[0]}" if begun else ""
     why = clean((view.get("reason") or "").partition("\n")[0])
     return f"{name}: {view['state']}{where}{f': {why}' if why else ''}  {view['url']}"
@@ -126,6 +127,12 @@ def _look(connection: http.client.HTTPConnection, path: str) -> View | None:
         return None
 
 
+def _called(stage: View) -> str:
+    """Return a stage's title with its name, if it has one."""
+    title = clean((stage.get("title") or "").strip().partition("\n")[0])[:LONGEST_TITLE]
+    return f"{title} ({stage['name']})" if title and title != stage["name"] else str(stage["name"])
+
+
 def _word(stage: View) -> str:
     """Return a stage's state, what passed only on retry and what failed and may by their own words."""
     if stage.get("allow_failure") and stage["state"] in BROKEN:
@@ -134,7 +141,7 @@ def _word(stage: View) -> str:
 
 
 def _width(view: View) -> int:
-    return max(12, *(len(stage["name"]) for stage in view["stages"])) if view["stages"] else 12
+    return max(12, *(len(_called(stage)) for stage in view["stages"])) if view["stages"] else 12
 
 
 def _took(thing: View) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.names import short
 from pipeline.outcome import State
 from pipeline.progress import in_words, left_of
-from pipeline.telling import BY_PEOPLE, asked_for, standing
+from pipeline.telling import BY_PEOPLE, asked_for, called, standing
 
 SIGNS = {"passed": "✓", "failed": "✗", "error": "⚠", "running": "▸", "queued": "◌", "waiting": "◆"}
 FLAKY, ALLOWED = "~", "!"
@@ -43,10 +43,10 @@ def asked(run: View) -> str:
     return asked_for(by=by, reason=reason, wanted=run.get("wanted"), again=again)
 
 
-def stage_line(stage: View) -> str:
+def stage_line(stage: View, width: int = 16) -> str:
     """Return a stage in one line."""
     return clean(
-        f"  {_sign(stage)} {stage['name']:<16} {_word(stage):<16} {took(stage):>8}  {subject(stage['reason'])}"
+        f"  {_sign(stage)} {_called(stage):<{width}} {_word(stage):<16} {took(stage):>8}  {subject(stage['reason'])}"
     ).rstrip()
 
 
@@ -54,8 +54,9 @@ def told(run: View) -> Iterator[str]:
     """Yield a run, its stages, and the last lines of what broke it."""
     yield run_line(run)
     yield f"  {run['url']}{f'  build {number}' if (number := run.get('build_number')) else ''}"
+    width = max((16, *(len(_called(stage)) for stage in run["stages"])))
     for stage in run["stages"]:
-        yield stage_line(stage)
+        yield stage_line(stage, width)
         for line in stage["tail"][-TAIL:] if stage["state"] in {"failed", "error"} else ():
             yield f"      {clean(str(line))}"
 
@@ -78,6 +79,10 @@ def took(thing: View) -> str:
     seconds = max(0.0, (end - datetime.fromisoformat(thing["started_at"])).total_seconds())
     seconds += thing.get("earlier_seconds", 0.0)
     return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def _called(stage: View) -> str:
+    return called(stage["name"], stage.get("title") or "")
 
 
 def _sign(thing: View) -> str:

@@ -45,6 +45,7 @@ def install(app: Flask, *, now: Callable[[], datetime], facts: dict[str, Any]) -
         "hue": words.hue,
         "short": short,
         "shown": words.shown,
+        "called": words.called,
         "asked": words.asked,
         "subject": words.subject,
         "person": words.person,

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline import telling
 from pipeline.telling import BY_PEOPLE, asked_for
 
 HUES = 12
@@ -77,6 +78,11 @@ def subject(message: str) -> str:
 def person(author: str) -> str:
     """Return an author's name without the address."""
     return author.partition(" <")[0].partition("@")[0].strip() or author
+
+
+def called(stage: dict[str, Any]) -> str:
+    """Return what people read for a stage: its title with its name, if it has one."""
+    return telling.called(stage["name"], stage.get("title") or "")
 
 
 def shown(thing: dict[str, Any]) -> str:

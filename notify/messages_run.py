@@ -83,7 +83,7 @@ def _text(story: RunStory, page: str) -> str:
 
 
 def _ended(story: RunStory, name: str, stopped: StageStory | None) -> str:
-    where = f"*{escape(stopped.name)}*" if stopped else "*the run*"
+    where = f"*{escape(stopped.called)}*" if stopped else "*the run*"
     why = cut(sentence((stopped.sentence if stopped else "") or story.reason), 600)
     colon = f": {why}" if why else "."
     if story.state is State.FAILED:
@@ -142,7 +142,7 @@ def _stage(stage: StageStory) -> str:
     said = cut(escape(stage.sentence), 200) if stage.sentence else ""
     doing = standing(str(word), flaky=stage.flaky, allowed=stage.was_allowed)
     doing = "" if doing == State.PASSED else doing
-    return " · ".join(part for part in (f"{mark} {escape(stage.name)}", doing, took, again, said) if part)
+    return " · ".join(part for part in (f"{mark} {escape(stage.called)}", doing, took, again, said) if part)
 
 
 def _tail(story: RunStory) -> list[str]:
@@ -161,7 +161,7 @@ def _next(story: RunStory, page: str) -> str:
     name = run_name(story.id)
     stopped = story.stopped
     if stopped and story.state in {State.FAILED, State.ERROR}:
-        return f"{link(page, f'Open {name}')} for the whole output of {escape(stopped.name)}."
+        return f"{link(page, f'Open {name}')} for the whole output of {escape(stopped.called)}."
     return link(page, f"Open {name}")
 
 

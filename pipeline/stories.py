@@ -6,6 +6,7 @@ from pipeline.deployment import Cause, DeploymentState
 from pipeline.outcome import State
 from pipeline.run import STOPPED
 from pipeline.stage import Kind
+from pipeline.telling import called
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,7 @@ class StageStory:
     """One stage: how it stands, how long it took, and its last lines if it failed."""
 
     name: str
+    title: str = ""
     kind: Kind
     state: State
     sentence: str = ""
@@ -30,6 +32,11 @@ class StageStory:
     attempt: int = 0
     flaky: bool = False
     allow_failure: bool = False
+
+    @property
+    def called(self) -> str:
+        """What people read for it."""
+        return called(self.name, self.title)
 
     @property
     def was_allowed(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pipeline.deployment import Release
 from pipeline.names import run_name, short
 
+LONGEST_TITLE = 60
 # What a run was begun by when somebody, or a schedule, asked for it by hand.
 BY_PEOPLE = frozenset({"chat", "api", "schedule"})
 
@@ -40,6 +41,12 @@ def slack_id(actor: str) -> str:
 def subject(message: str) -> str:
     """Return the first line of a commit's message that says anything."""
     return next((line.strip() for line in message.splitlines() if line.strip()), "")
+
+
+def called(name: str, title: str) -> str:
+    """Return what people read for a stage: its title, if it has one, with the name that commands take."""
+    words = subject(title)[:LONGEST_TITLE]
+    return f"{words} ({name})" if words and words != name else name
 
 
 def because(reason: str) -> str:

@@ -115,6 +115,7 @@ def deployment_story(session: Session, deployment_id: int, links: Links) -> Depl
 def _stage(row: StageRow, waits: str) -> StageStory:
     return StageStory(
         name=row.name,
+        title=row.title,
         kind=Kind(row.kind),
         state=State(row.state),
         sentence=row.reason or waits,

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from config.settings import ROOT
-from store.schema import ForgeAccountRow
+from store.schema import ForgeAccountRow, StageRow
 from store.session import Database
 from tests import factories as make
 from tests import serving
@@ -146,6 +146,10 @@ def test_a_run_shows_first_why_it_failed(client: FlaskClient, database: Database
     full(database, tmp_path, "the reason")
     page = get(client, "/runs/1")
     assert page.index("unit failed") < page.index("Stages")
+    with database.begin() as session:
+        session.query(StageRow).filter_by(run_id=1, name="unit").one().title = "Fast <tests>"
+    titled = get(client, "/runs/1")
+    assert "Fast &lt;tests&gt; (unit) failed</h2>" in titled and "<b>Fast &lt;tests&gt; (unit)</b>" in titled
     assert '<p id="L1"><a href="#L1" data-n="1" aria-label="Line 1"></a>the reason</p>' in page
     assert "<title>r1 failed" in get(client, "/r/1") and "<title>d1 deployed" in get(client, "/d/d1")
 

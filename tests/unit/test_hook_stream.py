@@ -47,6 +47,12 @@ def test_a_stage_is_one_line_with_its_sign_and_time() -> None:
     assert stage_lines(stage(state="skipped", reason="pinned"), width=12)[0].split()[:3] == ["build", "–", "pinned"]
 
 
+def test_a_stage_with_a_title_is_called_by_it_with_its_name() -> None:
+    assert stage_lines(stage("unit", title="Fast tests"), width=12)[0].startswith("  Fast tests (unit) ✓")
+    broken = RUN | {"state": "failed", "stages": [stage("unit", state="failed", title="Fast tests")]}
+    assert ending(broken).startswith("shop r1: failed in Fast tests (unit)")
+
+
 def test_a_broken_stage_shows_its_last_lines_without_what_a_terminal_would_obey() -> None:
     tail = [f"line {number}" for number in range(40)] + ["\x1b[31mred\x1b[0m \x1b]0;title\x07"]
     first, *rest = stage_lines(stage(state="failed", reason="exit code 1", tail=tail), width=12)

@@ -119,6 +119,13 @@ def test_a_failed_run_names_the_stage_its_sentence_and_the_last_lines() -> None:
     assert "<http://127.0.0.1:8070/runs/r87|Open r87> for the whole output of unit." in shown(message)
 
 
+def test_a_stage_with_a_title_is_called_by_it_with_its_name() -> None:
+    failed = replace(FAILED, title="Fast <tests>\nand more")
+    message = drawn(replace(STORY, stages=(BUILD, failed, CI), state=State.FAILED))
+    assert "failed in *Fast &lt;tests&gt; (unit)*: exit code 1." in message.text
+    assert "❌ Fast &lt;tests&gt; (unit) · failed" in message.text
+
+
 def test_an_error_is_not_the_code_s_fault() -> None:
     stage = replace(UNIT, state=State.ERROR, sentence="the engine went away")
     line = first(replace(STORY, state=State.ERROR, stages=(BUILD, stage)))
