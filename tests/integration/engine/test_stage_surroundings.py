@@ -160,6 +160,24 @@ def test_a_restore_that_fails_says_so(world: StageWorld, image: str) -> None:
     assert (stage.code, stage.reason) == ("no_file", "there is no none.sql in this commit to restore from")
 
 
+def test_no_half_of_a_secret_is_told_where_a_line_is_cut_and_others_speak_in_between(
+    world: StageWorld, image: str
+) -> None:
+    scope = secrets.Scope(project="shop")
+    with world.database.begin() as session:
+        secrets.put(session, world.ctx.seal, scope, "TOKEN", "QQQQ-WWWW-ZZZZ", by="ana", at=factories.NOW)
+    name = "head -c 494 /dev/zero | tr '\\0' x"
+    report = f"echo \"<testsuite><testcase name='$({name})$TOKEN'><failure/></testcase></testsuite>\" >/r.xml"
+    long = "head -c 16380 /dev/zero | tr '\\0' x; printf $TOKEN; sleep 0.2; echo between >&2; sleep 0.2; echo; exit 1"
+    spec = {"image": image, "run": sh(f"{report}; {long}"), "secrets": ["TOKEN"], "shards": 2}
+    stage = world.run(spec | {"reports": {"junit": ["/r.xml"]}})
+    assert stage.state == "failed" and any("between" in line for line in stage.tail)
+    found = [stage.reason, *stage.tail, *world.transcript(stage)]
+    found += [text for one in world.results(stage) for text in (one.suite, one.name, one.message)]
+    assert not [line for line in found if any(part in line for part in ("QQ", "WW", "ZZ"))]
+    assert any("xx[mask" in line for line in stage.tail), "it was there to be masked"
+
+
 def test_secrets_reach_the_command_and_nobody_who_reads(world: StageWorld, image: str) -> None:
     scope = secrets.Scope(project="shop")
     with world.database.begin() as session:
