@@ -37,6 +37,7 @@ __all__ = [
 
 FILES = ("slipway.yml", ".slipway.yml", ".slipway/slipway.yml")
 CANDIDATES = (*FILES, "Dockerfile", *compose_file.FILES)
+NOTHING_TO_DEPLOY = "this deploys nothing: no service is built here, or all that are have a profile"
 NOTHING = "there is neither this file nor a Dockerfile or a compose.yaml at the root of the repository; add one of them"
 
 
@@ -118,7 +119,9 @@ def _validated(tree: Tree, files: Files, about: About) -> tuple[Spec | None, lis
 
 
 def _unbuilt(spec: Spec) -> Iterator[Flaw]:
-    for name in spec.stages:
+    for name, stage in spec.stages.items():
+        if stage.deploy is not None and not spec.uses(name):
+            yield Flaw(("stages", name, "deploy"), NOTHING_TO_DEPLOY)
         built = {service for earlier in spec.before(name) for service in spec.builds(earlier)}
         for service in spec.uses(name):
             if service not in built:

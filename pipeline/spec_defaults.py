@@ -90,16 +90,18 @@ def _needs_the_one_before(stages: object) -> None:
 
 
 def _stages(services: object, environments: object) -> dict[str, Any]:
-    """Return the stages of a project that names none: build, test what is for tests, deploy."""
+    """Return the stages of a project that names none: build, test what is for tests, deploy; of nothing, none."""
     known = environments if isinstance(environments, dict) else {}
     mine = services if isinstance(services, dict) else {}
     by_building = [name for name, one in mine.items() if isinstance(one, dict) and one.pop(BY_BUILDING, False)]
     tests = _tests(mine, by_building)
-    deploys: dict[str, Any] = {name: {"deploy": Scalar(name)} for name in ENVIRONMENTS if name in known}
+    served = [name for name in _built(mine) if not _has_profiles(mine[name])]
+    deploys: dict[str, Any] = {name: {"deploy": Scalar(name)} for name in ENVIRONMENTS if served and name in known}
     if tests and deploys:
         next(iter(deploys.values()))["needs"] = list(tests)
     first = [name for name in _built(mine) if name not in by_building] if by_building else Scalar("all")
-    return {"build": {"build": first}, **tests, **deploys}
+    builds: dict[str, Any] = {"build": {"build": first}} if _built(mine) else {}
+    return builds | tests | deploys
 
 
 def _tests(services: dict[str, Any], by_building: list[str]) -> dict[str, Any]:

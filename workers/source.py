@@ -24,6 +24,7 @@ from workers.stage import Done, Scene
 from workers.wanted import needless
 
 SCHEDULE = "schedule"
+NO_STAGES = "nothing here is built or deployed"
 
 
 def fetch(scene: Scene) -> Done:
@@ -45,7 +46,8 @@ def fetch(scene: Scene) -> Done:
         spec = _ruled(session, scene, spec)
     nothing = needless(scene, spec, commit)
     planned = () if nothing else _planned(scene, spec)
-    scene.transcript.write(nothing.sentence if nothing else f"stages: {', '.join(stage.name for stage in planned)}")
+    outcome = nothing or passed(f"{len(planned)} stages" if planned else NO_STAGES)
+    scene.transcript.write(f"stages: {', '.join(stage.name for stage in planned)}" if planned else outcome.sentence)
 
     def record(session: Session) -> None:
         if nothing and nothing.code == SKIP_REQUESTED and stops.stands_in(session, work.run_id):
@@ -60,7 +62,7 @@ def fetch(scene: Scene) -> Done:
                 projects.set_rules(session, project.id, _rules(spec))
                 schedules.keep(session, project.id, spec.trigger.schedule)
 
-    return Done(outcome=nothing or passed(f"{len(planned)} stages"), record=record)
+    return Done(outcome=outcome, record=record)
 
 
 def _planned(scene: Scene, spec: spec_file.Spec) -> tuple[PlannedStage, ...]:

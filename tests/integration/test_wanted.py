@@ -293,6 +293,14 @@ def test_moving_tags_are_those_of_the_newest_run_that_has_images(world: Hearing)
     assert not overtaken(), "it will never move them"
 
 
+def test_a_commit_with_nothing_to_build_says_so_and_deploys_nothing(world: Hearing) -> None:
+    revision = world.repository.commit({"compose.yaml": b"services: {db: {image: x}}"}, ref=f"{HEADS}main")
+    run = world.hear(revision, built=False)
+    with world.database.read() as session:
+        (stage,) = session.scalars(select(StageRow).where(StageRow.run_id == run.id))
+    assert (run.state, stage.name, stage.reason) == ("passed", "source", "nothing here is built or deployed")
+
+
 def test_an_old_commit_that_is_built_again_does_not_take_the_moving_tags_back(world: Hearing) -> None:
     old = world.commit_files("app.py")
     new = world.commit_files("app.py", parent=old)

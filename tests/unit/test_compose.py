@@ -223,6 +223,22 @@ def test_backing_services_alone_leave_the_dockerfile_its_service() -> None:
     assert (list(made.services), made.main) == (["db", "shop"], "shop")
 
 
+def test_what_has_nothing_to_build_or_to_deploy_gets_no_stage_for_it() -> None:
+    backing = load({"compose.yaml": b"services: {db: {image: postgres}}"}, project="shop")
+    assert dict(backing.stages) == {}
+    tests = load({"compose.yaml": b"services: {tests: {build: ., profiles: [test]}}"}, project="shop")
+    assert list(tests.stages) == ["build", "test"]
+
+
+def test_a_deployment_of_nothing_is_told_with_its_line() -> None:
+    stages = b"stages:\n  build: {build: all}\n  staging:\n    deploy: staging\n"
+    said = (
+        "slipway.yml:4 stages.staging: this deploys nothing: no service is built here, or all that are have a profile"
+    )
+    for service in (b"{image: postgres}", b"{build: ., profiles: [test]}"):
+        assert problems({"slipway.yml": stages, "compose.yaml": b"services: {one: " + service + b"}"}) == [said]
+
+
 def test_variables_cannot_make_a_file_too_large() -> None:
     env = b"A=" + b"x" * 60_000
     found = problems({"compose.yaml": b"services: {web: {image: '" + b"${A}" * 50_000 + b"'}}", ".env": env})
