@@ -211,8 +211,8 @@ def test_G20_an_environments_secrets_go_only_to_branches_that_are_deployed_there
     with world.database.begin() as session:
         scope = secrets.Scope(project="shop", environment="live")
         secrets.put(session, world.ctx.seal, scope, "DEPLOY_KEY", "s3cr3t-value", by="ana", at=factories.NOW)
-    rules = "services: {web: {image: x}}\nenvironments: {live: {branches: [main, release/*]}}\n"
-    file = f"{rules}stages: {{live: {{deploy: live}}}}\n"
+    rules = "services: {web: {}}\nenvironments: {live: {branches: [main, release/*]}}\n"
+    file = f"{rules}stages: {{build: {{build: all}}, live: {{deploy: live}}}}\n"
     config = spec_file.to_json(spec_file.load({"slipway.yml": file.encode()}, project="shop"))
     spec = {"image": image, "run": sh("test $DEPLOY_KEY"), "against": "live", "network": "none"}
     stage = world.run(spec | {"secrets": ["DEPLOY_KEY"]}, ref=f"refs/{ref}", config=config)
