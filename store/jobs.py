@@ -63,13 +63,14 @@ QUEUES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """The right to do one job, until a newer claim is made."""
+    """The right to do one job, until a newer claim is made; `taken_over`: whoever had it last has died."""
 
     id: int
     kind: JobKind
     ref_id: int
     fence: int
     attempt: int
+    taken_over: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,6 +112,7 @@ def claim(session: Session, job_id: int, owner: str) -> Claim | None:
     One whose turn in its lane has not come is not taken either, and has to be sent again.
     """
     in_lane = lanes.hold(session, job_id)
+    before = session.scalar(select(JobRow.owner).where(JobRow.id == job_id))
     taken = session.execute(
         update(JobRow)
         .where(
@@ -134,7 +136,14 @@ def claim(session: Session, job_id: int, owner: str) -> Claim | None:
         if in_lane:
             session.execute(update(JobRow).where(JobRow.id == job_id, JobRow.state == "queued").values(sent_at=None))
         return None
-    return Claim(id=taken.id, kind=JobKind(taken.kind), ref_id=taken.ref_id, fence=taken.fence, attempt=taken.attempt)
+    return Claim(
+        id=taken.id,
+        kind=JobKind(taken.kind),
+        ref_id=taken.ref_id,
+        fence=taken.fence,
+        attempt=taken.attempt,
+        taken_over=bool(before),
+    )
 
 
 def renew(session: Session, claim: Claim) -> None:
@@ -152,8 +161,18 @@ def finish(session: Session, claim: Claim, *, rest: float = 0.0) -> None:
 
 def put_back(session: Session, claim: Claim, *, delay: float, counts: bool = True) -> None:
     """Queue the job again after `delay` seconds; `counts` says whether this was an attempt. Raises StaleFence."""
+    # Only a dead worker's job waits with an owner.
     attempt = JobRow.attempt if counts else JobRow.attempt - 1
-    _holding(session, claim, state="queued", lease_until=None, sent_at=None, not_before=now() + delay, attempt=attempt)
+    _holding(
+        session,
+        claim,
+        state="queued",
+        lease_until=None,
+        sent_at=None,
+        not_before=now() + delay,
+        attempt=attempt,
+        owner="",
+    )
 
 
 def hasten(session: Session, kind: JobKind, *ref_ids: int, delay: float = 0.0) -> None:
@@ -228,7 +247,15 @@ def _again(session: Session, same: ColumnElement[bool], *, delay: float, lane: s
     """Put jobs that have ended back in the queue; one that rests goes on resting."""
     wanted = now() + delay
     rested = case((JobRow.not_before > wanted, JobRow.not_before), else_=wanted)
-    again = {"state": "queued", "attempt": 0, "sent_at": None, "finished_at": None, "not_before": rested, "lane": lane}
+    again = {
+        "state": "queued",
+        "attempt": 0,
+        "owner": "",
+        "sent_at": None,
+        "finished_at": None,
+        "not_before": rested,
+        "lane": lane,
+    }
     again["place"] = case((JobRow.place == 0.0, now()), else_=JobRow.place)
     session.execute(update(JobRow).where(same, JobRow.state == "done").values(**again))
 

@@ -164,11 +164,11 @@ def lock(session: Session, stage_id: int) -> None:
     session.execute(select(RunRow.id).where(RunRow.id == mine).with_for_update())
 
 
-def begin(session: Session, stage_id: int, *, at: datetime) -> None:
-    """Note that a stage has been started, once more perhaps."""
+def begin(session: Session, stage_id: int, *, at: datetime, note: str = "") -> None:
+    """Note that a stage has been started, once more perhaps, and why once more."""
     stage = session.get_one(StageRow, stage_id)
     run = session.get_one(RunRow, stage.run_id)
-    stage.state, stage.reason, stage.attempt = State.RUNNING, "", stage.attempt + 1
+    stage.state, stage.reason, stage.attempt = State.RUNNING, note, stage.attempt + 1
     stage.progress = ""
     stage.started_at = stage.started_at or at
     run.state = State.RUNNING

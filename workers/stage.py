@@ -1,7 +1,7 @@
 """Carry one stage through: begin, do what its kind does, record the outcome with what follows from it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -48,6 +48,7 @@ class Scene:
     progress: Callable[[str], None] = _untold
 
 
+BEGUN_AGAIN = "begun again after its worker died"
 KindOfWork = Callable[[Scene], Done]
 
 
@@ -69,6 +70,8 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> job
             transcript=transcript,
             progress=Progress(ctx, work, transcript),
         )
+        if work.stage.sentence == BEGUN_AGAIN:
+            transcript.write(f"The worker of attempt {work.attempt - 1} died. {BEGUN_AGAIN.capitalize()}.")
         done = _do(scene, kinds)
         return _end(ctx, claim, work, done)
     finally:
@@ -116,9 +119,14 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
             # It left its lane to end, and now it does not.
             jobs.put_back(session, claim, delay=0.0, counts=False)
             return None
-        runs.begin(session, claim.ref_id, at=ctx.now())
+        runs.begin(session, claim.ref_id, at=ctx.now(), note=BEGUN_AGAIN if _died(claim, work) else "")
         messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
         return runs.work(session, claim.ref_id), projects.get(session, work.project_id)
+
+
+def _died(claim: jobs.Claim, work: runs.StageWork) -> bool:
+    """Tell whether a worker had begun the stage, and neither ended it nor put it back."""
+    return claim.taken_over and work.stage.state is State.RUNNING
 
 
 def _do(scene: Scene, kinds: dict[Kind, KindOfWork]) -> Done:
@@ -170,6 +178,8 @@ def _end_deployment(
 
 
 def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:
+    if work.stage.sentence == BEGUN_AGAIN and outcome.state is State.PASSED:
+        outcome = replace(outcome, sentence=": ".join(filter(None, (BEGUN_AGAIN, outcome.sentence))))
     moved = runs.end(session, work.stage.id, outcome, at=ctx.now())
     tested.mark(session, work, moved, at=ctx.now())
     messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, text, update
 
 from pipeline.errors import Rejected
 from pipeline.push import Push
+from runtime.transcripts import FileTranscripts
 from store import jobs, runs
 from store.schema import DeploymentRow, EnvironmentRow, InstanceRow, JobRow, MessageRow, RunRow, StageRow
 from store.session import Database
@@ -95,7 +96,10 @@ def test_a_deployment_is_made_once_wherever_its_worker_dies(world: World, databa
 
 
 @pytest.mark.parametrize("when", [BEFORE, AFTER])
-def test_a_commit_is_read_and_planned_once_wherever_its_worker_dies(world: World, database_url: str, when: str) -> None:
+def test_a_commit_is_read_and_planned_once_wherever_its_worker_dies(
+    world: World, database_url: str, when: str, tmp_path: Path
+) -> None:
+    world.ctx = dataclasses.replace(world.ctx, transcripts=FileTranscripts(tmp_path / "logs", limit=2**20))
     number, crashed = 0, True
     while crashed and number < MOST:
         number += 1
@@ -113,6 +117,11 @@ def test_a_commit_is_read_and_planned_once_wherever_its_worker_dies(world: World
             names = list(session.scalars(select(StageRow.name).where(StageRow.run_id == run).order_by(StageRow.id)))
             (build,) = session.scalars(select(StageRow.id).where(StageRow.run_id == run, StageRow.kind == "build"))
             assert session.get_one(RunRow, run).revision == revision
+            begun = session.get_one(StageRow, source)
+        if begun.attempt > 1:
+            assert begun.reason.startswith("begun again after its worker died")
+            said = world.ctx.transcripts.tail(run, "source", 50)
+            assert "The worker of attempt 1 died. Begun again after its worker died." in said
         assert names[:2] == ["source", "build"] and len(names) == len(set(names))
         assert count(world, JobRow, JobRow.kind == "stage", JobRow.ref_id == build, JobRow.state == "queued") == 1
     assert 2 < number < MOST
