@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -174,15 +175,7 @@ class Containers:
     def _removed(self, container: str) -> bool:
         """Ask for the removal; False while somebody else's is under way."""
         with self._wire.doing("remove a container"):
-            try:
-                self._wire.api.remove_container(container, force=True, v=True)
-            except NotFound:
-                return True
-            except APIError as fault:
-                if fault.status_code != CONFLICT:
-                    raise
-                return False
-            return True
+            return self._wire.removed(partial(self._wire.api.remove_container, container, force=True, v=True))
 
     def _is_ours(self, found: dict[str, Any]) -> bool:
         labels = found["Config"]["Labels"] or {}

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
-
-from docker.errors import APIError, NotFound
 
 from pipeline.containers import HOME
 from pipeline.leftovers import Owned, Thing
@@ -14,7 +13,6 @@ from runtime.containers import Containers
 from runtime.networks import Networks
 from runtime.wire import Wire
 
-CONFLICT = 409
 GRACE = 5
 
 
@@ -48,15 +46,7 @@ class Leftovers:
 
     def _remove_volume(self, name: str) -> bool:
         with self._wire.doing(f"remove the volume {name}"):
-            try:
-                self._wire.api.remove_volume(name)
-            except NotFound:
-                return True
-            except APIError as fault:
-                if fault.status_code != CONFLICT:
-                    raise
-                return False
-            return True
+            return self._wire.removed(partial(self._wire.api.remove_volume, name))
 
 
 def _containers(found: list[dict[str, Any]]) -> Iterator[Owned]:

@@ -1,15 +1,13 @@
 """The engine's store: a home's images, how they are taken away, how the builder's cache is kept small."""
 
 import time
+from functools import partial
 from typing import Any
-
-from docker.errors import APIError, NotFound
 
 from pipeline.containers import HOME
 from pipeline.retention import Stored
 from runtime.wire import Wire
 
-CONFLICT = 409
 NOBODY = "<none>"
 
 
@@ -30,15 +28,7 @@ class EngineShelf:
     def remove(self, reference: str) -> bool:
         """Take a reference away, and with the last one the image; False if a container uses it."""
         with self._wire.doing(f"remove the image {reference}"):
-            try:
-                self._wire.api.remove_image(reference)
-            except NotFound:
-                return True
-            except APIError as fault:
-                if fault.status_code != CONFLICT:
-                    raise
-                return False
-            return True
+            return self._wire.removed(partial(self._wire.api.remove_image, reference))
 
     def trim_cache(self, most: int) -> int:
         """Make the builder's cache no larger than `most` bytes, what was used last stays; return what that freed."""

@@ -1,18 +1,19 @@
 """The way to the container engine: one client a process, made on first use, and its errors in our words."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
 from pipeline.errors import Unavailable
 
+CONFLICT = 409
 # One answer may take this many seconds; what streams or waits for longer keeps its own time.
 TIMEOUT = 60
 OLDEST_API = "1.24"
@@ -63,6 +64,18 @@ class Wire:
         """Raise the client library's error if the engine refused."""
         api: Any = self.api
         api._raise_for_status(response)
+
+    def removed(self, remove: Callable[[], object]) -> bool:
+        """Have a thing removed, which it may be already; False if something uses it, or another removes it just now."""
+        try:
+            remove()
+        except NotFound:
+            return True
+        except APIError as fault:
+            if fault.status_code != CONFLICT:
+                raise
+            return False
+        return True
 
     def get(self, path: str, *values: str, **params: Any) -> bytes:
         """Read a path of the engine's API that docker-py has no plain call for."""
