@@ -117,4 +117,9 @@ def test_G17_a_forks_pull_request_waits_for_somebody_and_then_gets_no_secrets(sl
     assert (run["state"], run["approved_by"], run["revision"]) == ("passed", "ana@example.test", theirs), run
     assert (found["unit"]["state"], found["deep"]["code"]) == ("passed", "no_secrets_for_forks")
     assert found["staging"]["state"] == "skipped"
+    refused = slipway.request(
+        "POST", f"/api/v1/runs/{name}/retry", b'{"stage": "staging"}', Content_Type="application/json"
+    )
+    assert (refused.status, refused.json["code"]) == (409, "not_for_this_run"), refused.text
+    assert slipway.api(f"/runs/{name}")["state"] == "passed"
     assert slipway.cell("forked")["revision"] == ours
