@@ -10,7 +10,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from pipeline.deployment import DeploymentState
 from pipeline.outcome import ENDED
 from pipeline.stage import Kind
-from store import jobs, messages, runs, stops
+from store import jobs, messages, runs, stage_work, stops
 from store.deployments import end_of_stage
 from store.schema import DeploymentRow, EnvironmentRow, JobRow, RunRow, StageRow
 from store.session import now
@@ -56,7 +56,7 @@ def end_waiting(session: Session, run_id: int, *, channel: str, at: datetime) ->
     ended = list(session.scalars(_done(waits)))
     for stage_id in ended:
         runs.lock(session, stage_id)
-        if not runs.work(session, stage_id).stage.state.ended:
+        if not stage_work.work(session, stage_id).stage.state.ended:
             runs.end(session, stage_id, outcome, at=at)
     if ended:
         messages.touch(session, "run", run_id, channel=channel, at=at)
@@ -89,7 +89,7 @@ def end_overdue(session: Session, late: Overdue, *, channel: str, at: datetime) 
     session.execute(_done(held & (JobRow.state == "running")))
     runs.lock(session, late.stage_id)
     outcome = stops.asked(session, late.stage_id)
-    if outcome is None or runs.work(session, late.stage_id).stage.state.ended:
+    if outcome is None or stage_work.work(session, late.stage_id).stage.state.ended:
         return
     runs.end(session, late.stage_id, outcome, at=at)
     messages.touch(session, "run", late.run_id, channel=channel, at=at)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from pipeline.run import Run
 from pipeline.stage import CHECKS
 from store import images, jobs
-from store.runs import StageWork
+from store.stage_work import StageWork
 
 
 def mark(session: Session, work: StageWork, run: Run, *, at: datetime) -> None:

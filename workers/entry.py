@@ -32,7 +32,7 @@ from runtime.stopping import Grace
 from runtime.storeroom import RealStoreroom
 from runtime.transcripts import FileTranscripts
 from runtime.wake import Wake
-from store import deployments, environments, jobs, runs
+from store import deployments, environments, jobs, runs, stage_work
 from store.recorded import Recorded
 from store.sealing import seal_of
 from store.session import Database
@@ -57,7 +57,7 @@ def warm_up() -> None:
     database = context().database
     with database.begin() as session:
         jobs.claim(session, NOBODY, "")
-        for look in (runs.work, runs.load, deployments.get, environments.get):
+        for look in (stage_work.work, runs.load, deployments.get, environments.get):
             with suppress(NoResultFound):
                 look(session, NOBODY)
     database.dispose()

@@ -13,7 +13,7 @@ from pipeline.push import TAGS, Push, Tag
 from store import heads, new_runs, projects, stops
 from store.races import settled
 from store.refs import BY_PUSH
-from store.runs import StageWork
+from store.stage_work import StageWork
 from workers import asking
 from workers.locating import locate
 from workers.stage import Done, Scene

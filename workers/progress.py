@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pipeline.ports import Transcript
 from store import messages, runs
-from store.runs import StageWork
+from store.stage_work import StageWork
 from workers.context import Context
 
 PAUSE = 1.0

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pipeline.images import history_tag, moving_tags
 from pipeline.project import Project
 from pipeline.spec_model import Spec
-from store import images, numbers, runs
+from store import images, numbers, stage_work
 from store.built import overtaken_in_tags
 from workers.context import Context
 from workers.stage import Scene
@@ -22,7 +22,7 @@ def publish(scene: Scene, spec: Spec) -> None:
     move_tags(ctx, project, work, moving_tags(branch=work.branch, tag=work.tag, default_branch=spec.branch))
 
 
-def move_tags(ctx: Context, project: Project, work: runs.StageWork, tags: Iterable[str]) -> None:
+def move_tags(ctx: Context, project: Project, work: stage_work.StageWork, tags: Iterable[str]) -> None:
     """Point moving tags at the commit's images, unless a newer run of the same ref has them by now."""
     with ctx.database.read() as session:
         if overtaken_in_tags(session, work.run_id):
@@ -30,7 +30,7 @@ def move_tags(ctx: Context, project: Project, work: runs.StageWork, tags: Iterab
     _tag(ctx, project, work, tags)
 
 
-def _tag(ctx: Context, project: Project, work: runs.StageWork, tags: Iterable[str]) -> None:
+def _tag(ctx: Context, project: Project, work: stage_work.StageWork, tags: Iterable[str]) -> None:
     with ctx.database.read() as session:
         built = images.of_revision(session, project.id, work.revision)
     wanted = tuple(tags)

@@ -15,7 +15,7 @@ from pipeline.push import HEADS
 from pipeline.spec_beside import missing_restores
 from pipeline.spec_model import Environment
 from pipeline.stage import PlannedStage
-from store import projects, runs, schedules, stops
+from store import projects, runs, schedules, stage_work, stops
 from store.built import overtaken_in_rules
 from store.refs import BY_PUSH
 from workers.commit_files import CommitFiles
@@ -78,7 +78,7 @@ def _has(files: CommitFiles, path: str) -> bool:
         return fault.code == "too_large"
 
 
-def _event(work: runs.StageWork) -> str:
+def _event(work: stage_work.StageWork) -> str:
     """Return the word that `when.events` has for what started the run."""
     if work.pull_request is not None:
         return "pull_request"

@@ -11,7 +11,7 @@ from pipeline.outcome import Outcome, State
 from pipeline.ports import Transcript
 from pipeline.project import Project
 from pipeline.stage import Kind
-from store import ends, jobs, lanes, messages, projects, runs, stops, tested
+from store import ends, jobs, lanes, messages, projects, runs, stage_work, stops, tested
 from store.deployments import end_of_stage
 from store.following import claim_next
 from workers.context import Context
@@ -42,7 +42,7 @@ class Scene:
 
     ctx: Context
     claim: jobs.Claim
-    work: runs.StageWork
+    work: stage_work.StageWork
     project: Project
     transcript: Transcript
     progress: Callable[[str], None] = _untold
@@ -80,7 +80,7 @@ def carry(ctx: Context, claim: jobs.Claim, kinds: dict[Kind, KindOfWork]) -> job
 
 def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayError) -> None:
     """End a stage that Slipway could not carry out: an error, not the project's failure."""
-    work = runs.work(session, claim.ref_id)
+    work = stage_work.work(session, claim.ref_id)
     if work.stage.state.ended:
         return
     tail = ctx.transcripts.tail(work.run_id, work.stage.name, 20)
@@ -91,16 +91,16 @@ def give_up(ctx: Context, session: Session, claim: jobs.Claim, fault: SlipwayErr
 
 def retry(ctx: Context, session: Session, claim: jobs.Claim, sentence: str) -> None:
     """Say on the run why a stage waits to be tried again."""
-    work = runs.work(session, claim.ref_id)
+    work = stage_work.work(session, claim.ref_id)
     runs.wait(session, claim.ref_id, sentence)
     messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
 
 
-def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | None:
+def _begin(ctx: Context, claim: jobs.Claim) -> tuple[stage_work.StageWork, Project] | None:
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
         runs.lock(session, claim.ref_id)
-        work = runs.work(session, claim.ref_id)
+        work = stage_work.work(session, claim.ref_id)
         if work.stage.state.ended or work.run_state.ended:
             jobs.finish(session, claim)
             ends.leave(session, claim.ref_id, f"{work.stage.name} ended without it", at=ctx.now())
@@ -121,10 +121,10 @@ def _begin(ctx: Context, claim: jobs.Claim) -> tuple[runs.StageWork, Project] | 
             return None
         runs.begin(session, claim.ref_id, at=ctx.now(), note=BEGUN_AGAIN if _died(claim, work) else "")
         messages.touch(session, "run", work.run_id, channel=ctx.channel, at=ctx.now())
-        return runs.work(session, claim.ref_id), projects.get(session, work.project_id)
+        return stage_work.work(session, claim.ref_id), projects.get(session, work.project_id)
 
 
-def _died(claim: jobs.Claim, work: runs.StageWork) -> bool:
+def _died(claim: jobs.Claim, work: stage_work.StageWork) -> bool:
     """Tell whether a worker had begun the stage, and neither ended it nor put it back."""
     return claim.taken_over and work.stage.state is State.RUNNING
 
@@ -159,7 +159,7 @@ def _keep_secrets(scene: Scene) -> None:
         raise StageFailed(sentence, code="no_secrets_for_forks")
 
 
-def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> jobs.Claim | None:
+def _end(ctx: Context, claim: jobs.Claim, work: stage_work.StageWork, done: Done) -> jobs.Claim | None:
     with ctx.database.begin() as session:
         if work.stage.kind is Kind.SOURCE:
             # It may change the project; whoever takes in a push locks that before runs as well.
@@ -172,12 +172,12 @@ def _end(ctx: Context, claim: jobs.Claim, work: runs.StageWork, done: Done) -> j
 
 
 def _end_deployment(
-    ctx: Context, session: Session, work: runs.StageWork, state: DeploymentState, outcome: Outcome
+    ctx: Context, session: Session, work: stage_work.StageWork, state: DeploymentState, outcome: Outcome
 ) -> None:
     end_of_stage(session, work.stage.id, state, reason=outcome.sentence, code=outcome.code, at=ctx.now())
 
 
-def _record(ctx: Context, session: Session, work: runs.StageWork, outcome: Outcome) -> None:
+def _record(ctx: Context, session: Session, work: stage_work.StageWork, outcome: Outcome) -> None:
     if work.stage.sentence == BEGUN_AGAIN and outcome.state is State.PASSED:
         outcome = replace(outcome, sentence=": ".join(filter(None, (BEGUN_AGAIN, outcome.sentence))))
     moved = runs.end(session, work.stage.id, outcome, at=ctx.now())

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from pipeline.decide import OWN_TAGS
 from pipeline.errors import SlipwayError
-from store import jobs, messages, projects, runs
+from store import jobs, messages, projects, stage_work
 from store.schema import StageRow
 from workers import asking
 from workers.context import Context
@@ -15,7 +15,7 @@ def handle(ctx: Context, claim: jobs.Claim) -> None:
     """Say by tags that a commit is good: `tested` in the registry, and in git the build's number if that is wanted."""
     with ctx.database.begin() as session:
         jobs.renew(session, claim)
-        work = runs.work(session, claim.ref_id)
+        work = stage_work.work(session, claim.ref_id)
         project = projects.get(session, work.project_id)
     if work.branch == project.default_branch:
         move_tags(ctx, project, work, ("tested",))

@@ -14,7 +14,7 @@ from control.speak import Spoken, say
 from hooks.accept import Received
 from hooks.forges import DOORS
 from pipeline.errors import StageFailed
-from store import jobs, projects, runs
+from store import jobs, projects, stage_work
 from store.schema import DeploymentRow, JobRow, ProjectRow, RunRow, StageRow
 from store.session import Database
 from tests import factories as make
@@ -166,7 +166,7 @@ def test_whatever_brings_a_strangers_run_to_a_deployment_it_is_not_carried_out(s
         scene = Scene(
             ctx=ctx,
             claim=jobs.Claim(id=1, kind=jobs.JobKind.STAGE, ref_id=number, fence=1, attempt=1),
-            work=runs.work(session, number),
+            work=stage_work.work(session, number),
             project=projects.get(session, project.id),
             transcript=fakes.Transcripts().open(run.id, "live", 1),
         )

@@ -16,7 +16,7 @@ from control.found import take_in_seen
 from control.intake import Answer
 from pipeline.outcome import passed
 from pipeline.push import Push
-from store import jobs, projects, runs
+from store import jobs, projects, runs, stage_work
 from store.races import settled
 from store.schema import JobRow, RunRow, StageRow
 from store.session import Database
@@ -103,7 +103,7 @@ def test_a_push_that_stops_a_run_and_the_end_of_that_runs_source_stage_do_not_wa
     claim = claimed(story.database)
     with story.database.begin() as session:
         runs.begin(session, claim.ref_id, at=story.now)
-        work = runs.work(session, claim.ref_id)
+        work = stage_work.work(session, claim.ref_id)
     known = {"database": story.database, "now": lambda: story.now, "channel": "#deploys", "leaving": threading.Event()}
     ctx = cast(Context, SimpleNamespace(**known))
     pushed: list[Future[Answer]] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from notify.messages_run import run_message
-from store import runs, usual
+from store import stage_work, usual
 from store.links import Links
 from store.schema import RunRow, StageRow
 from store.session import Database
@@ -44,7 +44,7 @@ def test_a_stage_usually_takes_as_long_as_it_did(database: Database, running: in
 def test_a_builds_step_is_told_while_it_runs(database: Database, running: int, tmp_path: Path) -> None:
     with database.read() as session:
         stage = session.query(StageRow).filter_by(run_id=running, name="build").one().id
-        work = runs.work(session, stage)
+        work = stage_work.work(session, stage)
     transcript = fakes.Transcripts()
     take = steps(transcript, Progress(fakes.context(database, tmp_path), work, transcript))
     for line in ("#5 [web 3/7] RUN make", "#5 DONE 0.1s", "#6 [web 4/7] RUN too soon after the last word"):

@@ -11,7 +11,7 @@ from pipeline.errors import SlipwayError, StageFailed, Unavailable
 from pipeline.outcome import Outcome, State, passed
 from pipeline.spec import load, to_json
 from pipeline.stage import OTHER, Kind
-from store import jobs, projects, runs
+from store import jobs, projects, stage_work
 from store.schema import ImageRow, JobRow, StageRow
 from store.session import Database
 from tests import factories as make
@@ -146,7 +146,7 @@ def test_a_live_test_says_whose_deployment_it_faced_and_has_none_where_its_run_m
         live = make.deployment(session, place, {"web": of.revision}, run_id=of.id)
         place.live_deployment_id = live.id
         number = session.scalars(select(StageRow.id).where(StageRow.name == "live")).one()
-        work, project = runs.work(session, number), projects.get(session, shop.id)
+        work, project = stage_work.work(session, number), projects.get(session, shop.id)
     context = fakes.context(database, tmp_path)
     claim = jobs.Claim(id=1, kind=jobs.JobKind.STAGE, ref_id=number, fence=1, attempt=1)
     with closing(context.transcripts.open(work.run_id, "live", 1)) as transcript:
