@@ -15,7 +15,7 @@ from runtime.stack_keep import delay
 from runtime.stack_pid import Mark, own_mark, read_mark
 from runtime.stack_ports import Wanted, holder, read_ports, resolve
 
-PARTS = ("redis", "registry", "proxy", "dns", "web", "worker.1", "worker.2", "chat", "forges", "clock")
+PARTS = ("redis", "registry", "proxy", "dns", "web", "worker.1", "worker.2", "chat", "forges", "upkeep", "clock")
 
 
 def want(port: int, *, before: int = 0, datagrams: bool = False, section: str = "web") -> Wanted:
@@ -34,7 +34,7 @@ def test_every_line_of_the_procfile_is_kept_and_becomes_its_process() -> None:
 
 
 def test_what_works_stops_before_what_it_leans_on() -> None:
-    first = ("web", "worker.1", "worker.2", "chat", "forges", "clock")
+    first = ("web", "worker.1", "worker.2", "chat", "forges", "upkeep", "clock")
     assert waves(PARTS) == (first, ("proxy", "dns"), ("redis", "registry"))
 
 
