@@ -557,7 +557,7 @@ def test_retry_runs_the_ref_and_the_revision_of_that_run(shop: Shop) -> None:
 def test_cancel_asks_a_run_to_stop_and_says_who(shop: Shop) -> None:
     with shop.database.begin() as session:
         project = session.get_one(schema.ProjectRow, shop.project)
-        running = make.run(session, project, state="running", key="a").id
+        running = make.run(session, project, {"unit": "running"}, state="running", key="a").id
         ended = make.run(session, project, state="passed", key="b").id
     assert shop.told(f"cancel r{running}: wrong branch") == f"🚫 @ana cancels r{running}: “wrong branch”."
     assert shop.rows(schema.RunRow)[0].cancel_requested

@@ -116,7 +116,7 @@ def test_a_run_is_started_of_a_ref_with_some_stages_and_a_reason(client: FlaskCl
     assert answer.headers["Location"] == "/runs/r4"
     with database.read() as session:
         row = session.scalars(select(RunRow).where(RunRow.id == 4)).one()
-        assert (row.revision, row.wanted, row.reason) == (make.revision("one"), ["unit", "lint"], "once more")
+        assert (row.revision, row.wanted, row.asked_reason) == (make.revision("one"), ["unit", "lint"], "once more")
 
 
 def test_a_refusal_leads_back_and_says_why(client: FlaskClient, database: Database) -> None:

@@ -305,7 +305,15 @@ def test_G6_any_branch_name_git_allows_is_only_a_name(
         ),
         *("refs/heads/a^", "refs/heads/a~1", "refs/heads/a\\b", "refs/heads/a@{1}", "refs/heads/", "refs/heads/.a"),
         *("refs/heads/a/", "refs/heads/a.lock", "refs/heads/a.lock/b", "refs/heads/a.", "refs/heads/a//b", ""),
-        *("refs/heads/" + "x" * 502, "refs/pull/1/head", "HEAD", "main", "--upload-pack=touch x", "+refs/heads/a"),
+        *(
+            "refs/heads/" + "x" * 502,
+            "refs/pull/x/head",
+            "refs/pull/1/merge",
+            "HEAD",
+            "main",
+            "--upload-pack=touch x",
+            "+refs/heads/a",
+        ),
     ],
 )
 def test_G2_G22_what_git_does_not_allow_as_a_name_never_reaches_it(
