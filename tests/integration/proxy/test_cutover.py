@@ -104,7 +104,7 @@ def test_growing_past_the_spare_backends_reloads_without_loss(world: World) -> N
     server = world.target("i1")
     world.apply(route(server))
     answers: list[Answer] = []
-    slow = threading.Thread(target=lambda: answers.append(world.ask(path="/slow?0.8")))
+    slow = threading.Thread(target=lambda: answers.append(world.ask(path="/slow?4")))
     slow.start()
     until(lambda: world.proxy.sessions(1, "i1") == 1)
     with Load(world) as load:
