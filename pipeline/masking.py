@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from pipeline.masking_forms import SHORTEST, forms
 from pipeline.pieces import Piece
@@ -56,17 +57,16 @@ class Mask:
             text = _without(text, found)
         return text
 
-    def pair(self, first: str, second: str) -> tuple[str, str]:
-        """Return two lines that may be one line cut in two, without what is hidden in them or across the cut."""
-        cut = len(first)
-        found = self._spans(first + second)
-        before = [(start, min(end, cut)) for start, end in found if start < cut]
-        after = [(max(start, cut) - cut, end - cut) for start, end in found if end > cut]
-        return self(_without(first, before)), _without(second, after)
+    def between(self, before: str, text: str, after: str) -> str:
+        """Return a text without what is hidden in it, or across its ends into what stood before and comes after."""
+        start, end = len(before), len(before) + len(text)
+        found = self._spans(before + text + after)
+        inside = [(max(one, start) - start, min(other, end) - start) for one, other in found]
+        return _without(text, [span for span in inside if span[0] < span[1]])
 
     def cut(self, text: str, most: int) -> str:
         """Return at most so many characters of a text, without what is hidden, be it across the cut."""
-        return self.pair(text[:most], text[most:])[0][:most]
+        return self(self.between("", text[:most], text[most:]))[:most]
 
     def _spans(self, text: str) -> list[Span]:
         """Return where something hidden stands, seen as it is, without its colours, and without all that is unseen."""
@@ -110,27 +110,38 @@ class MaskedLines:
 
     def __init__(self, mask: Mask | None = None) -> None:
         self.mask = mask or Mask()
-        self._held: dict[object, tuple[str, str]] = {}
+        self._held: dict[object, _Held] = {}
 
     def feed(self, line: str) -> Iterator[str]:
         """Yield the lines that can be shown by now."""
         whose, lead, text = (line.line, line.lead, line.text) if isinstance(line, Piece) else (None, "", line)
-        if whose in self._held:
-            held_lead, held = self._held.pop(whose)
-            held, text = self.mask.pair(held, text)
-            yield self.mask(held_lead + held)
-        elif isinstance(line, Piece) and line.before:
-            # What it goes on from was left out here, and counts all the same.
-            text = self.mask.pair(line.before, text)[1]
+        held = self._held.pop(whose, None)
+        if held is not None:
+            yield self._shown(held, text)
+        # What a piece goes on from counts, masked or not: a value may begin in the end of another one.
+        before = line.before if isinstance(line, Piece) else held.text if held is not None else ""
+        fresh = _Held(lead=lead, before=before, text=text)
         if not line.last if isinstance(line, Piece) else len(line.encode("utf-8", "replace")) >= CUT_AT:
-            self._held[whose] = lead, text
+            self._held[whose] = fresh
         else:
-            yield self.mask(lead + text)
+            yield self._shown(fresh, "")
 
     def flush(self) -> Iterator[str]:
         """Yield the lines that waited for their ends, once nothing more will come."""
         held, self._held = self._held, {}
-        yield from (self.mask(lead + text) for lead, text in held.values())
+        yield from (self._shown(one, "") for one in held.values())
+
+    def _shown(self, one: "_Held", after: str) -> str:
+        return self.mask(one.lead + self.mask.between(one.before, one.text, after))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Held:
+    """A line as it was said, and what was said before it in the same line."""
+
+    lead: str
+    before: str
+    text: str
 
 
 def _joined(found: list[Span]) -> list[Span]:

@@ -76,6 +76,6 @@ def _in_lines(form: str) -> Iterable[str]:
     """Yield a form as it stands in lines: each line of it, a long one in pieces."""
     for line in BREAK.split(form):
         for clean in (line, line.strip()):
-            pieces = [clean[at : at + PIECE] for at in range(0, len(clean), PIECE)]
-            # A short last piece would hide too much, and the pieces before it are gone anyway.
-            yield from pieces if len(pieces) == 1 else (one for one in pieces if len(one) == PIECE)
+            # The last piece begins in the one before it: a short one would hide too much else.
+            yield from (clean[at : at + PIECE] for at in range(0, len(clean) - PIECE, PIECE))
+            yield clean[-PIECE:]

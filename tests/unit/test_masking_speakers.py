@@ -74,15 +74,29 @@ def test_a_line_that_nobody_ends_is_shown() -> None:
     assert [*masked.feed(first), *masked.flush()] == [first]
 
 
-def _overlaps_itself(secret: str) -> bool:
-    return any(secret.endswith(secret[:size]) for size in range(1, len(secret)))
-
-
-# Of a value that overlaps itself, such as AAAA, said twice in a row, a character may stay at a cut.
-@given(
-    secrets_.filter(lambda all_: not any(map(_overlaps_itself, all_))), st.integers(1, 3), st.integers(1, 6), st.data()
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [(["AAAA"], "AAAA" * 2), (["ABCD", "CDEA"], "ABCDEA"), (["ABCDABCD"], "ABCDABCDABCD")],
 )
-@settings(max_examples=150, deadline=None, derandomize=True)
+def test_a_value_that_begins_in_the_end_of_another_is_masked_across_a_cut(secrets: list[str], said: str) -> None:
+    for before in range(16_384 - len(said), 16_385):
+        room = Room(secrets, speakers=1, tail=2)
+        room.say(0, 0, f"{'x' * before}{said}\n".encode())
+        room.end()
+        assert not any(set("ABCDE") & set(line) for line in (*room.transcript, *room.tails()))
+
+
+def test_a_value_that_is_longer_than_two_pieces_is_masked_in_all_of_them() -> None:
+    secret = "".join(f"{number:05d}" for number in range(8_000))
+    room = Room([secret], speakers=1, tail=5)
+    room.say(0, 0, f"xyz {secret} z\n".encode())
+    room.end()
+    for shown in (room.transcript, room.tails()):
+        assert len(shown) == 3 and not any(char.isdigit() for line in shown for char in line.removeprefix("[0] db | "))
+
+
+@given(secrets_, st.integers(1, 3), st.integers(1, 6), st.data())
+@settings(max_examples=150, deadline=None)
 def test_nothing_of_a_value_is_left_whoever_speaks_in_between(
     secrets: list[str], speakers: int, tail: int, data: st.DataObject
 ) -> None:
